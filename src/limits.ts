@@ -1,0 +1,77 @@
+/**
+ * Every bound of the service in one place, with its reason where it is not in the contract, and the relations
+ * between them asserted at start. Units and the word max or min come last.
+ */
+const MIB = 1024 * 1024;
+
+export const LIMITS = {
+  // The event and the batch (contract).
+  eventBytesMax: 1 * MIB,
+  batchBytesMax: 16 * MIB,
+  batchEventsMax: 1000,
+  conditionsMax: 16,
+  tagPairsMax: 64,
+  tagKeyLengthMax: 64,
+  tagValueLengthMax: 256,
+  typeLengthMax: 255,
+  jsonDepthMax: 64,
+  idempotencyKeyLengthMax: 255,
+  /** Metadata members that filters name are indexed, and an index entry of PostgreSQL holds 2,700 bytes. */
+  metadataValueLengthMax: 512,
+  aggregateIdLengthMax: 255,
+
+  // Queries (contract).
+  queryItemsMax: 64,
+  itemTypesMax: 100,
+  filterValuesMax: 1000,
+  pageSizeMax: 1000,
+  pageSizeDefault: 100,
+  offsetMax: 10_000,
+  violationPositionsMax: 10,
+  tagValuesListedMax: 1000,
+  aggregateGroupsMax: 1000,
+  urlLengthMax: 64 * 1024,
+
+  // The append queue. A batch is what arrived while the one before was in flight, up to these.
+  commitEventsMax: 2000,
+  commitRequestsMax: 1000,
+  commitBytesMax: 32 * MIB,
+  queueEventsMax: 20_000,
+  queueBytesMax: 128 * MIB,
+  /** Past this age of its oldest entry the queue refuses new work instead of growing (contract). */
+  queueAgeMsMax: 1000,
+  /** How long an append may wait for a verdict before its outcome is called unknown. */
+  outcomeWaitMs: 8000,
+
+  // The window of recent events in which conditions near the head are decided without the database.
+  windowEventsMax: 16_384,
+
+  // The live stream.
+  streamBufferBytesMax: 1 * MIB,
+  streamStallMsMax: 10_000,
+  heartbeatMs: 15_000,
+  checkpointMs: 5000,
+  streamRetryMs: 1000,
+  tailEventsMax: 16_384,
+  tailBytesMax: 32 * MIB,
+
+  /** A scan holds its database snapshot for at most this many positions, so that no slow reader pins it. */
+  scanPositionsMax: 50_000,
+
+  atLeastWaitMs: 5000,
+  shutdownMs: 10_000,
+  idempotencyKeptHours: 48,
+} as const;
+
+function assertRelation(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`limits contradict each other: ${what}`);
+}
+
+assertRelation(LIMITS.batchEventsMax <= LIMITS.commitEventsMax, 'a batch must fit into one commit');
+assertRelation(LIMITS.batchBytesMax <= LIMITS.commitBytesMax, 'a batch must fit into one commit');
+assertRelation(LIMITS.commitEventsMax <= LIMITS.queueEventsMax, 'a commit must fit into the queue');
+assertRelation(LIMITS.commitBytesMax <= LIMITS.queueBytesMax, 'a commit must fit into the queue');
+assertRelation(LIMITS.eventBytesMax <= LIMITS.batchBytesMax, 'an event must fit into a batch');
+assertRelation(LIMITS.pageSizeDefault <= LIMITS.pageSizeMax, 'the default page must be a page');
+assertRelation(LIMITS.outcomeWaitMs < LIMITS.shutdownMs, 'a stopping service waits for outcomes');
+assertRelation(LIMITS.idempotencyKeptHours >= 24, 'keys are kept a day (contract)');

@@ -1,0 +1,355 @@
+import { FormatRegistry, type Static, Type } from '@sinclair/typebox';
+import { TypeCompiler, type ValueErrorIterator } from '@sinclair/typebox/compiler';
+import { v7 as uuidv7 } from 'uuid';
+import { type Fault, StoreError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import { inspectJson, type JsonNode, toPointer } from './json-text.ts';
+import { type AppendCondition, AppendCondition as AppendConditionSchema, tagTerms } from './query.ts';
+import { TagKey, TagValue, TYPE_PATTERN } from './tags.ts';
+import { canonicalTimestamp } from './timestamp.ts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+// The schemas name these formats for readers of the OpenAPI document. What a service accepts is narrower (one
+// version of UUID, at most six fractional digits) and is checked below, with a better message.
+for (const format of ['uuid', 'date-time']) FormatRegistry.Set(format, () => true);
+
+/** Which ids a client may send: only the time-ordered version 7 (the default), or any UUID. */
+export type EventIds = 'uuidv7' | 'uuid';
+
+const MetadataText = Type.String({ maxLength: LIMITS.metadataValueLengthMax });
+
+export const Tags = Type.Record(
+  TagKey,
+  Type.Union([TagValue, Type.Array(TagValue, { minItems: 1, maxItems: LIMITS.tagPairsMax })]),
+  {
+    maxProperties: LIMITS.tagPairsMax,
+    additionalProperties: false,
+    description: `At most ${LIMITS.tagPairsMax} pairs of key and value; a key may have several values.`,
+    examples: [{ issueId: '42', mode: 'dev', student: ['1', '2'] }],
+  },
+);
+export type Tags = Static<typeof Tags>;
+
+export const Metadata = Type.Object(
+  {
+    workflowVersion: Type.Optional(MetadataText),
+    eventSource: Type.Optional(Type.Union([Type.Literal('system'), Type.Literal('plugin')])),
+    correlationId: Type.Optional(MetadataText),
+    causationId: Type.Optional(MetadataText),
+    actorType: Type.Optional(MetadataText),
+    actorId: Type.Optional(MetadataText),
+    source: Type.Optional(MetadataText),
+    sourceType: Type.Optional(MetadataText),
+    traceparent: Type.Optional(MetadataText),
+  },
+  {
+    additionalProperties: true,
+    description: 'Where the event comes from. The named members are text; others are kept as they come.',
+    examples: [{ workflowVersion: '1.4.0', eventSource: 'system', correlationId: 'c-1' }],
+  },
+);
+export type Metadata = Static<typeof Metadata>;
+
+/** An event as a client sends it. */
+export const EventInput = Type.Object(
+  {
+    id: Type.Optional(
+      Type.String({
+        format: 'uuid',
+        description: 'UUID version 7 in lower case. Made by the service when absent.',
+        examples: ['01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11'],
+      }),
+    ),
+    type: Type.String({
+      pattern: TYPE_PATTERN,
+      minLength: 1,
+      maxLength: LIMITS.typeLengthMax,
+      examples: ['ISSUE.ASSIGNED.SUCCESS'],
+    }),
+    timestamp: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'When it happened: RFC 3339, any offset, up to six fractional digits. Default: recordedAt.',
+        examples: ['2026-11-21T09:30:00.123Z'],
+      }),
+    ),
+    version: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Version of the schema of the type. Default: 1.',
+      }),
+    ),
+    tags: Type.Optional(Tags),
+    metadata: Type.Optional(Metadata),
+    data: Type.Object({}, { additionalProperties: true, description: 'Any JSON object.' }),
+  },
+  { additionalProperties: false, description: 'An event on its way into the log.' },
+);
+export type EventInput = Static<typeof EventInput>;
+
+/** An event as it is read. */
+export const RecordedEvent = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    type: Type.String(),
+    timestamp: Type.String({ format: 'date-time' }),
+    version: Type.Integer({ minimum: 1 }),
+    tags: Tags,
+    metadata: Metadata,
+    data: Type.Object({}, { additionalProperties: true }),
+    position: Type.Integer({ minimum: 1, description: 'The place in the one total order of the log.' }),
+    recordedAt: Type.String({ format: 'date-time', description: 'When it was stored. Never decreases with position.' }),
+  },
+  { description: 'An event of the log.' },
+);
+export type RecordedEvent = Static<typeof RecordedEvent>;
+
+export const BatchInput = Type.Object(
+  {
+    events: Type.Array(EventInput, { minItems: 1, maxItems: LIMITS.batchEventsMax }),
+    conditions: Type.Optional(Type.Array(AppendConditionSchema, { maxItems: LIMITS.conditionsMax })),
+    log: Type.Optional(Type.String({ format: 'uuid', description: 'Refuse the append if the log is another one.' })),
+  },
+  { additionalProperties: false, description: 'All or nothing, stored as one contiguous block.' },
+);
+export type BatchInput = Static<typeof BatchInput>;
+
+/**
+ * Which optional members the client sent, as bits. Kept with the event: whether an id that is sent again means
+ * the same event is decided over what the client said, not over what defaults made of it.
+ */
+export const SENT = { id: 1, timestamp: 2, version: 4, tags: 8, metadata: 16, traceparentAdded: 32 } as const;
+
+/**
+ * An accepted event. `body` is the text from `"version"` to the end of `data`, spliced from the text the client
+ * sent, without the enclosing braces: storage keeps it and every reader gets it, unparsed.
+ */
+export interface NewEvent {
+  readonly id: string;
+  readonly type: string;
+  /** Canonical timestamp; null means: the time of recording. */
+  readonly timestamp: string | null;
+  /** Index terms: a `key:value` for each tag, and `$member:value` for the indexed metadata members. */
+  readonly terms: readonly string[];
+  readonly body: string;
+  /** Bits of SENT. */
+  readonly sent: number;
+}
+
+/** An event out of the log. `body` as in NewEvent. */
+export interface StoredEvent {
+  readonly position: number;
+  readonly id: string;
+  readonly type: string;
+  readonly timestamp: string;
+  readonly recordedAt: string;
+  readonly body: string;
+}
+
+/** What an append told the store about the event beside its content: needed only to compare a repeated id. */
+export interface EventOrigin {
+  /** Index of the event in its batch and number of events in that batch. */
+  readonly part: number;
+  readonly parts: number;
+  /** Bits of SENT. */
+  readonly sent: number;
+}
+
+/** Metadata members that have an index term, and the filter member that selects on each. */
+export const INDEXED_METADATA = {
+  correlationId: 'correlationIds',
+  causationId: 'causationIds',
+  actorId: 'actorIds',
+  source: 'sources',
+} as const;
+
+const eventCheck = TypeCompiler.Compile(EventInput);
+const batchCheck = TypeCompiler.Compile(BatchInput);
+
+/** What the service knows about a request beside its body. */
+export interface EventContext {
+  readonly eventIds: EventIds;
+  /** W3C trace context of the request, kept in the metadata of events that have none. */
+  readonly traceparent?: string | undefined;
+}
+
+/**
+ * Reads one event from the body of a request.
+ *
+ * @throws StoreError VALIDATION_FAILED, UNSTORABLE or PAYLOAD_TOO_LARGE.
+ */
+export function readEvent(body: string, context: EventContext): NewEvent {
+  const { value, root, text } = inspectJson(body, 1);
+  if (!eventCheck.Check(value)) throw invalid(eventCheck.Errors(value));
+  return toNewEvent(value, root, text, [], context);
+}
+
+export interface Batch {
+  readonly events: NewEvent[];
+  readonly conditions: readonly AppendCondition[];
+  readonly log: string | undefined;
+}
+
+/**
+ * Reads a batch from the body of a request.
+ *
+ * @throws StoreError VALIDATION_FAILED (also for an id that stands twice), UNSTORABLE or PAYLOAD_TOO_LARGE.
+ */
+export function readBatch(body: string, context: EventContext): Batch {
+  // The events stand two levels down; each may be as deep as one that is sent alone.
+  const { value, root, text } = inspectJson(body, 3, LIMITS.jsonDepthMax + 2);
+  if (!batchCheck.Check(value)) throw invalid(batchCheck.Errors(value));
+  const nodes = root.members?.find((member) => member.key === 'events')?.value.items ?? [];
+  const events = value.events.map((event, index) =>
+    toNewEvent(event, nodes[index] as JsonNode, text, ['events', index], context),
+  );
+  refuseRepeatedIds(value.events);
+  return { events, conditions: value.conditions ?? [], log: value.log };
+}
+
+function toNewEvent(
+  event: EventInput,
+  node: JsonNode,
+  text: string,
+  path: readonly (string | number)[],
+  context: EventContext,
+): NewEvent {
+  if (node.end - node.start > LIMITS.eventBytesMax || isOverBytes(text, node)) {
+    throw new StoreError('PAYLOAD_TOO_LARGE', `An event is larger than ${LIMITS.eventBytesMax} bytes.`, {
+      faults: [{ pointer: toPointer(path), detail: 'is too large' }],
+    });
+  }
+  const terms = event.tags === undefined ? [] : eventTagTerms(event.tags, path);
+  for (const name in INDEXED_METADATA) {
+    const value = event.metadata?.[name as keyof typeof INDEXED_METADATA];
+    if (value !== undefined && value !== '') terms.push(`$${name}:${value}`);
+  }
+  let sent = 0;
+  let tags = '{}';
+  let metadata = '{}';
+  let data = '{}';
+  for (const { key, value } of node.members ?? []) {
+    if (key === 'id') sent |= SENT.id;
+    else if (key === 'timestamp') sent |= SENT.timestamp;
+    else if (key === 'version') sent |= SENT.version;
+    else if (key === 'data') data = text.slice(value.start, value.end);
+    else if (key === 'tags') {
+      sent |= SENT.tags;
+      tags = text.slice(value.start, value.end);
+    } else if (key === 'metadata') {
+      sent |= SENT.metadata;
+      metadata = text.slice(value.start, value.end);
+    }
+  }
+  if (context.traceparent !== undefined && event.metadata?.traceparent === undefined) {
+    sent |= SENT.traceparentAdded;
+    const member = `"traceparent":${JSON.stringify(context.traceparent)}`;
+    metadata = /^\{ *\}$/.test(metadata) ? `{${member}}` : `${metadata.slice(0, -1)},${member}}`;
+  }
+  return {
+    id: event.id === undefined ? uuidv7() : checkedId(event.id, path, context.eventIds),
+    type: event.type,
+    timestamp: event.timestamp === undefined ? null : checkedTimestamp(event.timestamp, path),
+    terms,
+    body: `"version":${event.version ?? 1},"tags":${tags},"metadata":${metadata},"data":${data}`,
+    sent,
+  };
+}
+
+/** UTF-16 length bounds UTF-8 length within a factor of three; only near the limit is it worth counting. */
+function isOverBytes(text: string, node: JsonNode): boolean {
+  if ((node.end - node.start) * 3 <= LIMITS.eventBytesMax) return false;
+  return Buffer.byteLength(text.slice(node.start, node.end)) > LIMITS.eventBytesMax;
+}
+
+function eventTagTerms(tags: Tags, path: readonly (string | number)[]): string[] {
+  const terms = tagTerms(tags);
+  let pairs = 0;
+  for (const key of Object.keys(tags)) {
+    const value = tags[key];
+    pairs += typeof value === 'string' ? 1 : (value?.length ?? 0);
+  }
+  if (pairs !== terms.length) throw fault([...path, 'tags'], 'names a pair of key and value twice');
+  if (pairs > LIMITS.tagPairsMax) throw fault([...path, 'tags'], `has more than ${LIMITS.tagPairsMax} pairs`);
+  return terms;
+}
+
+function checkedId(id: string, path: readonly (string | number)[], accepted: EventIds): string {
+  if (accepted === 'uuidv7' ? UUID_V7.test(id) : UUID.test(id)) return id;
+  const kind = accepted === 'uuidv7' ? 'UUID of version 7' : 'UUID';
+  throw fault([...path, 'id'], `is not a ${kind} in lower case`);
+}
+
+function checkedTimestamp(timestamp: string, path: readonly (string | number)[]): string {
+  const result = canonicalTimestamp(timestamp);
+  if (result.ok) return result.value;
+  throw fault([...path, 'timestamp'], result.reason);
+}
+
+function refuseRepeatedIds(events: readonly EventInput[]): void {
+  const seen = new Set<string>();
+  for (const [index, { id }] of events.entries()) {
+    if (id === undefined) continue;
+    if (seen.has(id)) throw fault(['events', index, 'id'], 'stands twice in the batch');
+    seen.add(id);
+  }
+}
+
+function fault(path: readonly (string | number)[], detail: string): StoreError {
+  const pointer = toPointer(path);
+  return new StoreError('VALIDATION_FAILED', `The body is not valid: ${pointer} ${detail}.`, {
+    faults: [{ pointer, detail }],
+  });
+}
+
+/** The faults that a schema found, each once and at most 20, as one error. */
+export function invalid(errors: ValueErrorIterator, where = 'body'): StoreError {
+  const faults: Fault[] = [];
+  for (const error of errors) {
+    if (faults.some((known) => known.pointer === error.path)) continue;
+    faults.push({ pointer: error.path, detail: describe(error.message, error.schema) });
+    if (faults.length === 20) break;
+  }
+  const first = faults[0];
+  const place = first === undefined ? '' : `: ${first.pointer || 'it'} ${first.detail}`;
+  return new StoreError('VALIDATION_FAILED', `The ${where} is not valid${place}.`, { faults });
+}
+
+function describe(message: string, schema: { pattern?: string; description?: string }): string {
+  if (schema.pattern !== undefined) return `must match ${schema.pattern}`;
+  return message.charAt(0).toLowerCase() + message.slice(1);
+}
+
+/** Renders the canonical view: the one JSON text of an event that every reader gets. */
+export function renderEvent(event: StoredEvent): string {
+  return `{"id":"${event.id}","type":"${event.type}","timestamp":"${event.timestamp}",${event.body},"position":${event.position},"recordedAt":"${event.recordedAt}"}`;
+}
+
+/** The members inside `body`, parsed. */
+export function parseBody(body: string): {
+  version: number;
+  tags: Tags;
+  metadata: Metadata;
+  data: Record<string, unknown>;
+} {
+  return JSON.parse(`{${body}}`);
+}
+
+/** The index terms of a stored event. */
+export function termsOf(event: StoredEvent): string[] {
+  const { tags, metadata } = parseBody(event.body);
+  const terms = tagTerms(tags);
+  for (const name in INDEXED_METADATA) {
+    const value = metadata[name as keyof typeof INDEXED_METADATA];
+    if (value !== undefined && value !== '') terms.push(`$${name}:${value}`);
+  }
+  return terms;
+}
+
+/** True for a UUID of any version in lower case. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}

@@ -1,0 +1,136 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { LIMITS } from '../limits.ts';
+import { EventTypeName, TagKey, TagValue } from './tags.ts';
+
+/**
+ * The query of the Dynamic Consistency Boundary as data, and `matches()`, which is what a query means.
+ *
+ * Items are OR-ed; in an item the types are OR-ed, the tags AND-ed, and both sides AND-ed. Every form of SQL and
+ * every index is proved equal to `matches()` by property tests. See https://dcb.events/specification.
+ */
+export const TagConstraint = Type.Record(
+  TagKey,
+  Type.Union([TagValue, Type.Array(TagValue, { minItems: 1, maxItems: LIMITS.tagPairsMax })]),
+  {
+    minProperties: 1,
+    maxProperties: LIMITS.tagPairsMax,
+    additionalProperties: false,
+    description: 'Tags, all of which an event must carry. An array asks for each of its values.',
+    examples: [{ student: ['1', '2'], course: 'c7' }],
+  },
+);
+
+export const QueryItem = Type.Object(
+  {
+    types: Type.Optional(
+      Type.Array(EventTypeName, {
+        minItems: 1,
+        maxItems: LIMITS.itemTypesMax,
+        description: 'Any of these types.',
+      }),
+    ),
+    tags: Type.Optional(TagConstraint),
+  },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    description: 'Types OR-ed, tags AND-ed, both sides AND-ed. At least one side is present.',
+  },
+);
+export type QueryItem = Static<typeof QueryItem>;
+
+export const Query = Type.Object(
+  {
+    items: Type.Optional(
+      Type.Array(QueryItem, {
+        minItems: 1,
+        maxItems: LIMITS.queryItemsMax,
+        description: 'Items, OR-ed. Absent: every event matches.',
+      }),
+    ),
+  },
+  { additionalProperties: false, description: '`{}` matches every event.' },
+);
+export type Query = Static<typeof Query>;
+
+export const AppendCondition = Type.Object(
+  {
+    failIfEventsMatch: Query,
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'The position of the read behind the decision. Absent: any match fails.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'The append fails if and only if an event with a position greater than `after` matches the query.',
+  },
+);
+export type AppendCondition = Static<typeof AppendCondition>;
+
+/** A query item ready for matching: tags as `key:value` terms. An absent side is undefined. */
+export interface CompiledItem {
+  readonly types: ReadonlySet<string> | undefined;
+  readonly terms: readonly string[];
+}
+
+/** `items` undefined matches every event but the system's own. */
+export interface CompiledQuery {
+  readonly items: readonly CompiledItem[] | undefined;
+}
+
+/** A guard of an append: it fails when an event with a position greater than `after` matches. */
+export interface Check {
+  readonly query: CompiledQuery;
+  readonly after: number;
+}
+
+/** What of an event a query looks at. `terms` are its index terms, see `model/event.ts`. */
+export interface Tagged {
+  readonly type: string;
+  readonly terms: readonly string[];
+}
+
+export function compileQuery(query: Query): CompiledQuery {
+  return {
+    items: query.items?.map((item) => ({
+      types: item.types === undefined ? undefined : new Set(item.types),
+      terms: item.tags === undefined ? [] : tagTerms(item.tags),
+    })),
+  };
+}
+
+export function compileCondition(condition: AppendCondition): Check {
+  return { query: compileQuery(condition.failIfEventsMatch), after: condition.after ?? 0 };
+}
+
+/** Tags as terms: `{ student: ['1', '2'] }` gives `student:1` and `student:2`, each once. */
+export function tagTerms(tags: Readonly<Record<string, string | readonly string[]>>): string[] {
+  const terms: string[] = [];
+  for (const key of Object.keys(tags)) {
+    const value = tags[key];
+    if (typeof value === 'string') terms.push(`${key}:${value}`);
+    else for (const one of value ?? []) terms.push(`${key}:${one}`);
+  }
+  return terms.length > 1 ? [...new Set(terms)] : terms;
+}
+
+/** The meaning of a query. The system's own events match only where an item names their type. */
+export function matches(query: CompiledQuery, event: Tagged): boolean {
+  if (query.items === undefined) return !isSystemType(event.type);
+  return query.items.some((item) => matchesItem(item, event));
+}
+
+export function matchesItem(item: CompiledItem, event: Tagged): boolean {
+  if (item.types === undefined ? isSystemType(event.type) : !item.types.has(event.type)) return false;
+  return item.terms.every((term) => event.terms.includes(term));
+}
+
+/** Types of the system's own records start with `$`, which clients cannot write. */
+export function isSystemType(type: string): boolean {
+  return type.charCodeAt(0) === 36;
+}

@@ -1,0 +1,242 @@
+import type { Check } from '../model/query.ts';
+import type { Filter, OrderBy, OrderDirection } from '../model/filter.ts';
+import type { EventOrigin, NewEvent, StoredEvent } from '../model/event.ts';
+
+/**
+ * The interface between Stele and a database: a log, and documents that commit together with it.
+ *
+ * A backend serialises appends, hands out positions without gaps in commit order, and answers reads. What every
+ * backend would do alike stands above it: group commit (`group-commit.ts`) turns waiting requests into calls of
+ * `append`, and the feed turns `wake` and `scan` into live streams. The contract suite in test/contract runs
+ * over every backend.
+ *
+ * All methods throw StoreError; a backend translates the errors of its driver once, at its edge.
+ */
+export interface Backend {
+  /** The scheme of its URL, without the colon: `memory`, `postgres`. */
+  readonly name: string;
+  /** Identity of the log's history (UUID). Known after `start`. */
+  readonly logId: string;
+
+  /** Connects, checks or makes the schema, and begins to watch for events of other processes. */
+  start(): Promise<void>;
+  /** Ends what `start` began. Idempotent; waits for calls under way. */
+  stop(): Promise<void>;
+
+  /**
+   * Commits the requests that pass, in their order, as one contiguous run of positions, or decides that one
+   * does not pass. One verdict for each request, in the order of the requests.
+   *
+   * The caller has made sure that no check of a request can match an event of an earlier request of the same call.
+   *
+   * @throws StoreError STORAGE_UNAVAILABLE or READ_ONLY when nothing of the batch is stored or ever will be;
+   *   OUTCOME_UNKNOWN when that cannot be said.
+   */
+  append(requests: readonly AppendRequest[]): Promise<AppendOutcome>;
+
+  /** One page of events in any order. */
+  read(query: ReadQuery): Promise<ReadResult>;
+
+  /**
+   * All events that match, ascending by position, in blocks and bounded memory; `after` and `before` of the
+   * filter bound it, and the head at the call does.
+   */
+  scan(filter: Filter, options: { signal: AbortSignal }): AsyncIterable<EventBlock>;
+
+  /** Counts, by groups. Without `groupBy` one group with an empty key. */
+  aggregate(query: AggregateQuery): Promise<AggregateGroup[]>;
+
+  /** Every type of the log with its number of events, the system's own excluded. */
+  types(): Promise<TypeSummary[]>;
+
+  /** Tag keys, or the values of one key, in order of their code points. */
+  tags(query: TagQuery): Promise<string[]>;
+
+  /** The last position and the first that is still stored; `at` asks for the last one recorded up to that time. */
+  head(options?: { at?: string }): Promise<Head>;
+
+  /** Calls back whenever the log may have grown through another process; returns the way to stop that. */
+  wake(listener: () => void): () => void;
+
+  /** Documents of a collection, by key. */
+  documents(query: DocumentQuery): Promise<StoredDocument[]>;
+
+  /** State for readiness, statistics and the person on call. Never throws: a failure is a finding. */
+  health(): Promise<BackendHealth>;
+}
+
+/** All of it commits, or none. */
+export interface AppendRequest {
+  /** May be empty when only documents are written. */
+  readonly events: readonly NewEvent[];
+  /** Conditions; each must hold. */
+  readonly checks: readonly Check[];
+  readonly writes: readonly DocumentWrite[];
+  /** Makes the request repeatable beyond the ids of its events. `hash` (hex) stands for the content. */
+  readonly idempotency?: { readonly caller: string; readonly key: string; readonly hash: string };
+  /** Decide, but store nothing. */
+  readonly dryRun?: boolean;
+}
+
+export interface AppendOutcome {
+  readonly verdicts: readonly Verdict[];
+  /** The last position before the batch, under the lock: what the checks were decided against. */
+  readonly base: number;
+}
+
+/** What became of one request. */
+export type Verdict =
+  | {
+      readonly kind: 'stored';
+      /** 0 when the request held no events. Events take consecutive positions from here. */
+      readonly firstPosition: number;
+      /** Canonical time. */
+      readonly recordedAt: string;
+    }
+  /** A dry run that would have been stored. */
+  | { readonly kind: 'passed' }
+  /** The Idempotency-Key is known: the answer of the first request. Another hash means another body. */
+  | { readonly kind: 'key-known'; readonly sameHash: boolean; readonly first: StoredAppend }
+  /** Some or all ids of the request are taken; `taken` holds them with what they name, in position order. */
+  | { readonly kind: 'ids-taken'; readonly taken: readonly (StoredEvent & EventOrigin)[] }
+  | {
+      readonly kind: 'condition-failed';
+      readonly head: number;
+      /** For every failed check its index and up to 10 conflicting positions, ascending. */
+      readonly violations: readonly { readonly condition: number; readonly positions: readonly number[] }[];
+    }
+  /** A document is not at the revision that the write expected. */
+  | { readonly kind: 'stale-document'; readonly collection: string; readonly key: string; readonly revision: number };
+
+/** What an append was answered with, as far as it was not in the request. */
+export interface StoredAppend {
+  readonly firstPosition: number;
+  readonly recordedAt: string;
+  readonly ids: readonly string[];
+  /** Canonical timestamps of the events. */
+  readonly timestamps: readonly string[];
+}
+
+export interface DocumentWrite {
+  readonly collection: string;
+  /** Text up to 400 characters; listed in order of its code points. */
+  readonly key: string;
+  /** Revision the document must have: 0 means that it must not exist. Each write adds one. */
+  readonly expectedRevision: number;
+  /** JSON text; null deletes. */
+  readonly body: string | null;
+}
+
+export interface StoredDocument {
+  readonly collection: string;
+  readonly key: string;
+  readonly revision: number;
+  readonly body: string;
+  /** Canonical time of the last write. */
+  readonly updatedAt: string;
+}
+
+export interface DocumentQuery {
+  readonly collection: string;
+  /** Bounds on the key, `from` inclusive, `to` exclusive. Equal bounds are not needed for one key: use `key`. */
+  readonly key?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly descending?: boolean;
+  readonly limit: number;
+}
+
+export interface ReadQuery {
+  readonly filter: Filter;
+  readonly orderBy: OrderBy;
+  readonly direction: OrderDirection;
+  /** Number of events wanted; at least 1. */
+  readonly limit: number;
+  readonly offset: number;
+  /** The last event of the page before, as far as the order looks at it. */
+  readonly from?: SortKey;
+  readonly explain?: boolean;
+}
+
+/** Where an event stands in any of the orders. */
+export interface SortKey {
+  readonly position: number;
+  readonly timestamp: string;
+  readonly type: string;
+  readonly id: string;
+}
+
+export interface ReadResult {
+  readonly events: readonly StoredEvent[];
+  readonly explain?: Explanation;
+}
+
+/** How a read was executed, for the person who wonders why it is slow. */
+export interface Explanation {
+  /** The side of the filter that the read was driven by, such as `tags issueId:42` or `position`. */
+  readonly side: string;
+  readonly rowsExamined: number;
+  readonly milliseconds: number;
+  readonly hint: string;
+}
+
+/** A run of matching events that can be sent on as bytes without having been parsed. */
+export interface EventBlock {
+  readonly count: number;
+  /** Position of the last event of the block; 0 when it is empty. */
+  readonly lastPosition: number;
+  /** Everything up to here has been looked at: at least `lastPosition`. */
+  readonly scannedTo: number;
+  render(framing: Framing): Buffer;
+  events(): readonly StoredEvent[];
+}
+
+/** `ndjson`: one event a line. `sse`: `id:` and `data:` lines and a blank one. */
+export type Framing = 'ndjson' | 'sse';
+
+export type GroupBy = 'type' | 'minute' | 'hour' | 'day' | `tag:${string}`;
+
+export interface AggregateQuery {
+  readonly filter: Filter;
+  readonly groupBy: readonly GroupBy[];
+  readonly limit: number;
+}
+
+export interface AggregateGroup {
+  /** A member for each element of `groupBy`; null where an event does not have the tag. */
+  readonly key: Readonly<Record<string, string | null>>;
+  readonly count: number;
+  readonly firstPosition: number;
+  readonly lastPosition: number;
+  /** Of the first and the last event by position. */
+  readonly firstTimestamp: string;
+  readonly lastTimestamp: string;
+}
+
+export interface TypeSummary {
+  readonly type: string;
+  readonly count: number;
+  readonly firstTimestamp: string;
+  readonly lastTimestamp: string;
+}
+
+export interface TagQuery {
+  /** Absent: lists keys. */
+  readonly key?: string;
+  readonly prefix?: string;
+  /** Only what comes after this one. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+export interface Head {
+  readonly position: number;
+  /** First position that is still stored; 1 on an empty log. */
+  readonly oldest: number;
+}
+
+export interface BackendHealth {
+  readonly ready: boolean;
+  /** One line each for people; the key says what was looked at. */
+  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>;
+}
