@@ -71,7 +71,8 @@ export const EventInput = Type.Object(
     timestamp: Type.Optional(
       Type.String({
         format: 'date-time',
-        description: 'When it happened: RFC 3339, any offset, up to six fractional digits. Default: recordedAt.',
+        description:
+          'When it happened: RFC 3339, any offset, up to six fractional digits. Default: recordedAt.',
         examples: ['2026-11-21T09:30:00.123Z'],
       }),
     ),
@@ -101,7 +102,10 @@ export const RecordedEvent = Type.Object(
     metadata: Metadata,
     data: Type.Object({}, { additionalProperties: true }),
     position: Type.Integer({ minimum: 1, description: 'The place in the one total order of the log.' }),
-    recordedAt: Type.String({ format: 'date-time', description: 'When it was stored. Never decreases with position.' }),
+    recordedAt: Type.String({
+      format: 'date-time',
+      description: 'When it was stored. Never decreases with position.',
+    }),
   },
   { description: 'An event of the log.' },
 );
@@ -111,7 +115,9 @@ export const BatchInput = Type.Object(
   {
     events: Type.Array(EventInput, { minItems: 1, maxItems: LIMITS.batchEventsMax }),
     conditions: Type.Optional(Type.Array(AppendConditionSchema, { maxItems: LIMITS.conditionsMax })),
-    log: Type.Optional(Type.String({ format: 'uuid', description: 'Refuse the append if the log is another one.' })),
+    log: Type.Optional(
+      Type.String({ format: 'uuid', description: 'Refuse the append if the log is another one.' }),
+    ),
   },
   { additionalProperties: false, description: 'All or nothing, stored as one contiguous block.' },
 );

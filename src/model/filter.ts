@@ -8,8 +8,8 @@ import {
   isSystemType,
   matchesItem,
   QueryItem,
-  type Tagged,
   TagConstraint,
+  type Tagged,
   tagTerms,
 } from './query.ts';
 import { compareTimestamps, requireTimestamp } from './timestamp.ts';
@@ -39,7 +39,11 @@ export const EVENT_TYPE_FILTER_PATTERN = '^(?:[$]?[A-Za-z0-9][A-Za-z0-9_.:-]*[*]
 export const EventFilter = Type.Object(
   {
     items: Type.Optional(
-      Type.Array(QueryItem, { minItems: 1, maxItems: LIMITS.queryItemsMax, description: 'DCB query items, OR-ed.' }),
+      Type.Array(QueryItem, {
+        minItems: 1,
+        maxItems: LIMITS.queryItemsMax,
+        description: 'DCB query items, OR-ed.',
+      }),
     ),
     eventIds: Values('Any of these ids.', '01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11'),
     eventTypes: Type.Optional(
@@ -63,7 +67,9 @@ export const EventFilter = Type.Object(
     startTime: Type.Optional(
       Type.String({ format: 'date-time', description: '`timestamp` from this time on (inclusive).' }),
     ),
-    endTime: Type.Optional(Type.String({ format: 'date-time', description: '`timestamp` before this time (exclusive).' })),
+    endTime: Type.Optional(
+      Type.String({ format: 'date-time', description: '`timestamp` before this time (exclusive).' }),
+    ),
     after: Position('Only positions greater than this.'),
     before: Position('Only positions less than this.'),
   },
@@ -84,7 +90,10 @@ export const PageMembers = {
     ),
   ),
   orderDirection: Type.Optional(
-    Type.Union([Type.Literal('asc'), Type.Literal('desc')], { default: 'asc', description: 'Direction of the order.' }),
+    Type.Union([Type.Literal('asc'), Type.Literal('desc')], {
+      default: 'asc',
+      description: 'Direction of the order.',
+    }),
   ),
   limit: Type.Optional(
     Type.Integer({
@@ -95,10 +104,19 @@ export const PageMembers = {
     }),
   ),
   offset: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: LIMITS.offsetMax, default: 0, description: 'Events to skip. Cursors are faster.' }),
+    Type.Integer({
+      minimum: 0,
+      maximum: LIMITS.offsetMax,
+      default: 0,
+      description: 'Events to skip. Cursors are faster.',
+    }),
   ),
   cursor: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 4096, description: '`next` of the page before, with the same filter.' }),
+    Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description: '`next` of the page before, with the same filter.',
+    }),
   ),
 };
 

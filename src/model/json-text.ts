@@ -116,11 +116,13 @@ class Walker {
         : this.#text.slice(keyStart + 1, this.#at - 1);
       this.#path.push(key);
       if (key === '__proto__') this.#refuse('VALIDATION_FAILED', 'is a member name that is not accepted');
-      if (keys.length < 8 ? keys.includes(key) : (seen ??= new Set(keys)).has(key)) {
+      if (seen === undefined ? keys.includes(key) : seen.has(key)) {
         this.#refuse('VALIDATION_FAILED', 'stands twice in one object');
       }
       keys.push(key);
-      seen?.add(key);
+      // A list is faster than a set while it is short.
+      if (seen !== undefined) seen.add(key);
+      else if (keys.length > 8) seen = new Set(keys);
       this.#skipSpace();
       this.#at += 1; // the colon
       this.#skipSpace();
@@ -233,14 +235,14 @@ class Walker {
 
 function isDelimiter(code: number): boolean {
   // NaN is past the end of the text.
-  return code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code === SPACE || Number.isNaN(code);
+  return (
+    code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code === SPACE || Number.isNaN(code)
+  );
 }
 
 /** JSON Pointer (RFC 6901) of a path. Over-long paths of hostile documents are cut. */
 export function toPointer(path: readonly (string | number)[]): string {
-  const pointer = path
-    .map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`)
-    .join('');
+  const pointer = path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
   return pointer.length > 300 ? `${pointer.slice(0, 300)}…` : pointer;
 }
 

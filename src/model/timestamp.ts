@@ -11,7 +11,9 @@ const YEAR_1_MS = Date.UTC(2000, 0, 1) - 63_082_281_600_000;
 const YEAR_9999_END_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** Says what is wrong with a timestamp, or gives it in canonical form. Leap seconds (`:60`) are refused. */
-export function canonicalTimestamp(text: string): { ok: true; value: string } | { ok: false; reason: string } {
+export function canonicalTimestamp(
+  text: string,
+): { ok: true; value: string } | { ok: false; reason: string } {
   if (text.length === 24 && CANONICAL.test(text)) {
     const ms = Date.parse(text);
     if (ms >= YEAR_1_MS && new Date(ms).toISOString() === text) return { ok: true, value: text };

@@ -1,6 +1,7 @@
-import type { Check } from '../model/query.ts';
-import type { Filter, OrderBy, OrderDirection } from '../model/filter.ts';
+import type { StoreError } from '../errors.ts';
 import type { EventOrigin, NewEvent, StoredEvent } from '../model/event.ts';
+import type { Filter, OrderBy, OrderDirection } from '../model/filter.ts';
+import type { Check } from '../model/query.ts';
 
 /**
  * The interface between Stele and a database: a log, and documents that commit together with it.
@@ -80,7 +81,10 @@ export interface AppendRequest {
 
 export interface AppendOutcome {
   readonly verdicts: readonly Verdict[];
-  /** The last position before the batch, under the lock: what the checks were decided against. */
+  /**
+   * The last position before the batch, under the lock: what the checks were decided against. Stored requests
+   * follow it without gaps. -1 when that is not known, because the batch was settled after a broken connection.
+   */
   readonly base: number;
 }
 
@@ -106,7 +110,14 @@ export type Verdict =
       readonly violations: readonly { readonly condition: number; readonly positions: readonly number[] }[];
     }
   /** A document is not at the revision that the write expected. */
-  | { readonly kind: 'stale-document'; readonly collection: string; readonly key: string; readonly revision: number };
+  | {
+      readonly kind: 'stale-document';
+      readonly collection: string;
+      readonly key: string;
+      readonly revision: number;
+    }
+  /** This request failed although others of the batch were decided. */
+  | { readonly kind: 'failed'; readonly error: StoreError };
 
 /** What an append was answered with, as far as it was not in the request. */
 export interface StoredAppend {

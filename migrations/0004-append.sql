@@ -1,0 +1,263 @@
+-- The append: one call, one statement, one commit, one verdict for each request.
+--
+-- Positions are handed out under an advisory lock that is held until the commit, so the order of positions is
+-- the order of commits and no reader can pass an event that is still in flight. The function is VOLATILE and the
+-- isolation READ COMMITTED: each statement after the lock sees everything that committed before the lock was
+-- granted. Lock and check in one statement would check against a snapshot older than the lock.
+--
+-- A call is fenced by (writer, epoch). A process that lost its connection cannot know whether its last call is
+-- dead or still waiting for the lock; it raises its epoch under the same lock, and from then on a late call of
+-- the old epoch is refused. Only after that do the ids tell what happened.
+
+create table stele.writers (
+  writer uuid primary key,
+  epoch integer not null,
+  started_at timestamptz not null default now()
+) with (fillfactor = 50);
+
+create function stele.lock_log() returns void
+language sql volatile as $$
+  select pg_advisory_xact_lock(1398031685, 'stele.events'::regclass::oid::integer)
+$$;
+
+-- Registers a writer, or raises its epoch; gives the epoch to append with.
+create function stele.fence(p_writer uuid) returns integer
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  result integer;
+begin
+  perform stele.lock_log();
+  insert into stele.writers as w (writer, epoch) values (p_writer, 1)
+    on conflict (writer) do update set epoch = w.epoch + 1
+    returning w.epoch into result;
+  return result;
+end $$;
+
+-- Gives the numbers of types, in the order asked for, and makes those that are missing.
+create function stele.register_types(p_types text[]) returns integer[]
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into stele.types (type)
+    select u.type from unnest(p_types) u(type)
+     where not exists (select from stele.types t where t.type = u.type)
+    on conflict (type) do nothing;
+  return (
+    select array_agg(t.id order by u.place)
+      from unnest(p_types) with ordinality u(type, place) join stele.types t on t.type = u.type
+  );
+end $$;
+
+-- Positions above p_after that match one item of a query, ascending, at most 10. Tags are driven by the rarest
+-- of them; the others are probed by primary key. Both sides of a probe repeat the bound on the position.
+create function stele.item_conflicts(p_types integer[], p_tags text[], p_after bigint, p_system integer[])
+returns setof bigint
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  driver text;
+  rest text[];
+begin
+  if cardinality(p_tags) > 0 then
+    driver := p_tags[1];
+    if cardinality(p_tags) > 1 then
+      select u.tag into driver from unnest(p_tags) u(tag)
+       order by (select count(*) from (
+         select from stele.event_tags t where t.tag = u.tag and t.position > p_after limit 1000) sample)
+       limit 1;
+      rest := array_remove(p_tags, driver);
+      return query
+        select t.position from stele.event_tags t
+         where t.tag = driver and t.position > p_after
+           and case when p_types is null then t.type <> all (p_system) else t.type = any (p_types) end
+           and (select count(*) from stele.event_tags o
+                 where o.tag = any (rest) and o.position = t.position and o.position > p_after) = cardinality(rest)
+         order by t.position limit 10;
+    else
+      return query
+        select t.position from stele.event_tags t
+         where t.tag = driver and t.position > p_after
+           and case when p_types is null then t.type <> all (p_system) else t.type = any (p_types) end
+         order by t.position limit 10;
+    end if;
+  elsif p_types is not null then
+    return query
+      select e.position from unnest(p_types) u(type), lateral (
+        select e.position from stele.events e
+         where e.type = u.type and e.position > p_after order by e.position limit 10) e
+       order by e.position limit 10;
+  else
+    return query
+      select e.position from stele.events e
+       where e.position > p_after and e.type <> all (p_system) order by e.position limit 10;
+  end if;
+end $$;
+
+-- p_checks is a JSON array of items: {r: request, c: condition, a: after, t: [types] | null, g: [tags]}, all
+-- indexes from 0. Arrays named p_event_… run over the events, in the order of their requests. Gives the last
+-- position before the batch, the time of recording, whether the clock went back, and what was refused:
+-- {r, kind: 'key' | 'ids' | 'condition' | 'document', …}.
+create function stele.append(
+  p_writer uuid,
+  p_epoch integer,
+  p_event_request integer[],
+  p_event_store boolean[],
+  p_event_id uuid[],
+  p_event_type integer[],
+  p_event_time timestamptz[],
+  p_event_part smallint[],
+  p_event_parts smallint[],
+  p_event_sent smallint[],
+  p_event_body text[],
+  p_term text[],
+  p_term_event integer[],
+  p_known_id uuid[],
+  p_known_request integer[],
+  p_checks text,
+  p_checks_after bigint,
+  p_keys text,
+  p_writes text,
+  out base bigint,
+  out recorded timestamptz,
+  out clock_behind boolean,
+  out refused json
+)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_epoch integer;
+  v_last timestamptz;
+  v_system integer[];
+  v_refused integer[] := '{}';
+  v_place bigint[];
+  v_parts json[] := '{}';
+  v_found json;
+begin
+  perform stele.lock_log();
+  select w.epoch, e.position, e.recorded_at into v_epoch, base, v_last
+    from (select) one
+    left join stele.writers w on w.writer = p_writer
+    left join lateral (
+      select l.position, l.recorded_at from stele.events l order by l.position desc limit 1) e on true;
+  if v_epoch is distinct from p_epoch then
+    raise exception 'writer % has been fenced: epoch % is not %', p_writer, p_epoch, v_epoch
+      using errcode = 'ST001';
+  end if;
+  base := coalesce(base, 0);
+  recorded := date_trunc('milliseconds', clock_timestamp());
+  clock_behind := coalesce(recorded < v_last, false);
+  recorded := greatest(recorded, v_last);
+
+  if p_keys is not null then
+    select json_agg(json_build_object('r', k.r, 'kind', 'key', 'hash', i.hash, 'first', i.first_position,
+             'recorded', i.recorded_at, 'ids', i.ids, 'timestamps', i.timestamps)), array_agg(k.r)
+      into v_found, v_refused
+      from json_to_recordset(p_keys) k(r integer, caller text, key text)
+      join stele.idempotency_keys i on i.caller = k.caller and i.key = k.key;
+    v_refused := coalesce(v_refused, '{}');
+    if v_found is not null then v_parts := v_parts || v_found; end if;
+  end if;
+
+  if cardinality(p_known_id) > 0 then
+    with taken as (
+      select u.r, i.id from unnest(p_known_id, p_known_request) u(id, r)
+        join stele.event_ids i on i.id = u.id
+       where u.r <> all (v_refused)
+    )
+    select json_agg(json_build_object('r', t.r, 'kind', 'ids', 'ids', t.ids)), v_refused || array_agg(t.r)
+      into v_found, v_refused
+      from (select taken.r, json_agg(taken.id) as ids from taken group by taken.r) t;
+    if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
+  end if;
+
+  if p_checks_after < base then
+    select coalesce(array_agg(t.id), '{}') into v_system from stele.types t where t.type >= '$' and t.type < '%';
+    with conflict as (
+      select i.r, i.c, p.position
+        from json_to_recordset(p_checks) i(r integer, c integer, a bigint, t text[], g text[])
+        cross join lateral stele.item_conflicts(
+          case when i.t is not null then array(select t.id from stele.types t where t.type = any (i.t)) end,
+          i.g, i.a, v_system) p(position)
+       where i.a < base and i.r <> all (v_refused)
+    ), failed as (
+      select c.r, c.c, array_agg(c.position order by c.position) as positions
+        from (select distinct r, c, position from conflict) c group by c.r, c.c
+    )
+    select json_agg(json_build_object('r', f.r, 'kind', 'condition', 'c', f.c, 'positions', f.positions[1:10])),
+           v_refused || array_agg(f.r)
+      into v_found, v_refused from failed f;
+    if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
+  end if;
+
+  if p_writes is not null then
+    select json_agg(json_build_object('r', w.r, 'kind', 'document', 'collection', w.collection, 'key', w.key,
+             'revision', coalesce(d.revision, 0))), v_refused || array_agg(w.r)
+      into v_found, v_refused
+      from json_to_recordset(p_writes) w(r integer, collection text, key text, expected bigint)
+      left join stele.documents d on d.collection = w.collection and d.key = w.key
+     where w.r <> all (v_refused) and coalesce(d.revision, 0) <> w.expected;
+    if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
+  end if;
+
+  if p_writes is not null then
+    delete from stele.documents d
+     using json_to_recordset(p_writes) w(r integer, s boolean, collection text, key text, body text)
+     where d.collection = w.collection and d.key = w.key and w.body is null and w.s and w.r <> all (v_refused);
+    insert into stele.documents as d (collection, key, revision, body, updated_at)
+      select w.collection, w.key, w.expected + 1, w.body, recorded
+        from json_to_recordset(p_writes) w(r integer, s boolean, collection text, key text, expected bigint, body text)
+       where w.body is not null and w.s and w.r <> all (v_refused)
+      on conflict (collection, key) do update
+        set revision = excluded.revision, body = excluded.body, updated_at = excluded.updated_at;
+  end if;
+
+  if cardinality(p_event_id) > 0 then
+    -- The place of each event: consecutive over those that are stored, null for the others.
+    if v_refused = '{}' and true = all (p_event_store) then
+      select array_agg(base + n) into v_place from generate_series(1, cardinality(p_event_id)) n;
+    else
+      select array_agg(case when s.stored then base + s.n end order by s.o) into v_place
+        from (
+          select u.o, u.stored, count(*) filter (where u.stored) over (order by u.o) as n
+            from (select e.o, e.s and e.r <> all (v_refused) as stored
+                    from unnest(p_event_request, p_event_store) with ordinality e(r, s, o)) u
+        ) s;
+    end if;
+    insert into stele.events (position, recorded_at, timestamp, id, type, part, parts, sent, body)
+      select v_place[e.o], recorded, coalesce(e.at, recorded), e.id, e.type, e.part, e.parts, e.sent, e.body
+        from unnest(p_event_id, p_event_type, p_event_time, p_event_part, p_event_parts, p_event_sent, p_event_body)
+             with ordinality e(id, type, at, part, parts, sent, body, o)
+       where v_place[e.o] is not null;
+    insert into stele.event_ids (id, position)
+      select e.id, v_place[e.o] from unnest(p_event_id) with ordinality e(id, o) where v_place[e.o] is not null;
+    insert into stele.event_tags (tag, position, type)
+      select t.term, v_place[t.event], p_event_type[t.event]
+        from unnest(p_term, p_term_event) t(term, event) where v_place[t.event] is not null;
+    if p_keys is not null then
+      insert into stele.idempotency_keys (day, caller, key, hash, first_position, recorded_at, ids, timestamps)
+        select (clock_timestamp() at time zone 'UTC')::date, k.caller, k.key, k.hash, min(v_place[e.o]), recorded,
+               array_agg(e.id order by e.o), array_agg(coalesce(e.at, recorded) order by e.o)
+          from json_to_recordset(p_keys) k(r integer, s boolean, caller text, key text, hash text)
+          join unnest(p_event_request, p_event_id, p_event_time) with ordinality e(r, id, at, o) on e.r = k.r
+         where k.s and k.r <> all (v_refused)
+         group by k.caller, k.key, k.hash;
+    end if;
+  end if;
+
+  if cardinality(v_parts) > 0 then refused := array_to_json(v_parts); end if;
+end $$;
+
+-- The last position that was recorded up to a time, by bisection: recorded_at never decreases with position.
+create function stele.position_at(p_at timestamptz) returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  low bigint := 0;
+  high bigint;
+  middle bigint;
+  at timestamptz;
+begin
+  select coalesce(max(e.position), 0) into high from stele.events e;
+  while low < high loop
+    middle := (low + high + 1) / 2;
+    select e.recorded_at into at from stele.events e where e.position <= middle order by e.position desc limit 1;
+    if at is null or at <= p_at then low := middle; else high := middle - 1; end if;
+  end loop;
+  return low;
+end $$;

@@ -1,0 +1,430 @@
+import { StoreError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import type { Metrics } from '../metrics.ts';
+import { type NewEvent, SENT, type StoredEvent } from '../model/event.ts';
+import type { Check } from '../model/query.ts';
+import { isSameRequest } from './replay.ts';
+import type { AppendRequest, Backend, StoredAppend, Verdict } from './store.ts';
+import { Generation, Window } from './window.ts';
+
+/**
+ * Many callers, one commit.
+ *
+ * A commit costs a round trip, a lock and a flush to disk, whatever it carries. So one batch is in flight at a
+ * time, and the next is what arrived meanwhile: under load the batches grow by themselves, and a lone request
+ * never waits for company. There is no timer.
+ *
+ * A request on its way:
+ *
+ *   arrives → queued → in a batch → answered
+ *       └ decided in memory ┘  └ deferred: back to the front of the queue
+ *
+ * - **Decided in memory.** The window holds the last events of the log with nothing missing. A condition whose
+ *   `after` lies inside it has failed as soon as a match is found there: those events are committed, and nothing
+ *   can undo that. The loser is answered at once, without the database. This is what keeps one hot boundary
+ *   usable: deferring all losers from batch to batch had cut 850 successes a second to 37.
+ * - **Passed in memory** is only half a verdict: another process may have appended since. The check is sent along
+ *   with `after` raised to the head that the window knows, and the store looks at the rest under its lock. Alone
+ *   on the log, that rest is empty.
+ * - **Deferred.** Requests of one batch are checked against the log as it was before the batch. A request that
+ *   an earlier one of the same batch might decide (its check matches an event there, exactly; or both name one
+ *   id, one key or one document) goes to the front of the next batch instead. The first of a batch is never
+ *   deferred, so everyone moves on.
+ *
+ * Two batches in flight were measured and gave nothing on two cores.
+ */
+export type AppendAnswer =
+  | ({ readonly kind: 'stored'; readonly replayed: boolean } & StoredAppend)
+  | { readonly kind: 'passed' }
+  | Extract<Verdict, { kind: 'stale-document' }>;
+
+/** An event of a commit, with its index terms. */
+export interface CommittedEvent extends StoredEvent {
+  readonly terms: readonly string[];
+}
+
+/** What one commit added to the log: consecutive positions from `base` + 1. */
+export interface Commit {
+  readonly base: number;
+  readonly events: readonly CommittedEvent[];
+}
+
+interface Pending {
+  readonly request: AppendRequest;
+  readonly bytes: number;
+  readonly arrivedMs: number;
+  readonly resolve: (answer: AppendAnswer) => void;
+  readonly reject: (error: unknown) => void;
+  /** Ids and key have to be looked up before a condition may be called failed: they come first. */
+  readonly repeatable: boolean;
+}
+
+const HEAD_UNKNOWN = -1;
+
+export class GroupCommit {
+  readonly #backend: Backend;
+  readonly #metrics: Metrics;
+  readonly #window: Window;
+  readonly #listeners = new Set<(commit: Commit) => void>();
+  #queue: Pending[] = [];
+  #queueEvents = 0;
+  #queueBytes = 0;
+  /** The last position that this process knows to be committed; the window is complete up to here. */
+  #head = HEAD_UNKNOWN;
+  #inFlight = false;
+  #scheduled = false;
+  #stopping = false;
+  #idle: (() => void)[] = [];
+
+  constructor(backend: Backend, options: { metrics: Metrics; windowEventsMax?: number }) {
+    this.#backend = backend;
+    this.#metrics = options.metrics;
+    this.#window = new Window(options.windowEventsMax);
+  }
+
+  /** What waits: events, bytes, and the age of the oldest request in milliseconds. */
+  get queue(): { events: number; bytes: number; oldestMs: number } {
+    const oldest = this.#queue[0];
+    return {
+      events: this.#queueEvents,
+      bytes: this.#queueBytes,
+      oldestMs: oldest === undefined ? 0 : performance.now() - oldest.arrivedMs,
+    };
+  }
+
+  /** Calls back after each commit of this process, in commit order. Returns the way to stop that. */
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Appends all of a request or nothing, and answers once that is durable.
+   *
+   * @throws StoreError APPEND_CONDITION_FAILED (`head`, `violations`), DUPLICATE_EVENT (`ids`),
+   *   IDEMPOTENCY_KEY_REUSED, OVERLOADED, READ_ONLY, STORAGE_UNAVAILABLE, STORAGE_ERROR; nothing is stored then.
+   *   OUTCOME_UNKNOWN (`ids`) when the connection broke and the fate of the events could not be found out.
+   */
+  append(request: AppendRequest): Promise<AppendAnswer> {
+    const arrivedMs = performance.now();
+    return this.#enqueue(request, arrivedMs).then(
+      (answer) => {
+        const outcome = answer.kind === 'stored' && answer.replayed ? 'replayed' : answer.kind;
+        this.#metrics.appendSeconds.observe({ outcome }, (performance.now() - arrivedMs) / 1000);
+        return answer;
+      },
+      (error: unknown) => {
+        const outcome = error instanceof StoreError ? error.code : 'STORAGE_ERROR';
+        this.#metrics.appendSeconds.observe({ outcome }, (performance.now() - arrivedMs) / 1000);
+        throw error;
+      },
+    );
+  }
+
+  /** Answers everything that is waiting, then refuses. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (!this.#inFlight && this.#queue.length === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #enqueue(request: AppendRequest, arrivedMs: number): Promise<AppendAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#refuseIfFull();
+      let bytes = 0;
+      let repeatable = request.idempotency !== undefined;
+      for (const event of request.events) {
+        bytes += event.body.length;
+        if ((event.sent & SENT.id) !== 0) repeatable = true;
+      }
+      const pending: Pending = { request, bytes, arrivedMs, resolve, reject, repeatable };
+      if (this.#decideInMemory(pending)) return;
+      this.#queue.push(pending);
+      this.#queueEvents += request.events.length;
+      this.#queueBytes += bytes;
+      this.#schedule();
+    });
+  }
+
+  #refuseIfFull(): void {
+    if (this.#stopping) throw new StoreError('STORAGE_UNAVAILABLE', 'The service is stopping.');
+    const { events, bytes, oldestMs } = this.queue;
+    if (events >= LIMITS.queueEventsMax || bytes >= LIMITS.queueBytesMax) {
+      throw new StoreError('OVERLOADED', 'Too many appends are waiting for a commit.');
+    }
+    if (oldestMs > LIMITS.queueAgeMsMax) {
+      throw new StoreError('OVERLOADED', 'The oldest append has been waiting for more than a second.');
+    }
+  }
+
+  /** Requests that arrive in one turn of the event loop share a batch: the pump runs after its I/O. */
+  #schedule(): void {
+    if (this.#inFlight || this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#pump();
+    });
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#inFlight) return;
+    this.#inFlight = true;
+    while (this.#queue.length > 0) {
+      const batch = this.#formBatch();
+      if (batch.length > 0) await this.#commit(batch);
+    }
+    this.#inFlight = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #formBatch(): Pending[] {
+    const batch: Pending[] = [];
+    const deferred: Pending[] = [];
+    const forming = new FormingBatch();
+    let taken = 0;
+    for (const pending of this.#queue) {
+      const { events } = pending.request;
+      const full =
+        batch.length >= LIMITS.commitRequestsMax ||
+        forming.events + events.length > LIMITS.commitEventsMax ||
+        forming.bytes + pending.bytes > LIMITS.commitBytesMax;
+      if (full && batch.length > 0) break;
+      taken += 1;
+      this.#queueEvents -= events.length;
+      this.#queueBytes -= pending.bytes;
+      if (this.#decideInMemory(pending)) continue;
+      if (forming.couldDecide(pending.request)) {
+        deferred.push(pending);
+        continue;
+      }
+      forming.add(pending);
+      batch.push(pending);
+    }
+    for (const pending of deferred) {
+      this.#queueEvents += pending.request.events.length;
+      this.#queueBytes += pending.bytes;
+    }
+    this.#metrics.deferredRequests.inc(deferred.length);
+    this.#queue = deferred.concat(taken === this.#queue.length ? [] : this.#queue.slice(taken));
+    return batch;
+  }
+
+  /** Answers a request whose conditions have failed for certain; true when it did. */
+  #decideInMemory(pending: Pending): boolean {
+    const { checks } = pending.request;
+    if (checks.length === 0 || pending.repeatable || this.#head === HEAD_UNKNOWN) return false;
+    const violations: { condition: number; positions: number[] }[] = [];
+    for (const [condition, check] of checks.entries()) {
+      // All failed conditions are named, so all must be decidable here.
+      if (check.after < this.#window.start) return false;
+      const positions = this.#window.conflicts(check, LIMITS.violationPositionsMax);
+      if (positions.length > 0) violations.push({ condition, positions });
+    }
+    if (violations.length === 0) return false;
+    this.#metrics.conflicts.inc({ decided: 'memory' });
+    pending.reject(conditionFailed(this.#head, violations));
+    return true;
+  }
+
+  /** The request as the store is to see it: checks that hold up to the known head start from there. */
+  #advanced(request: AppendRequest): AppendRequest {
+    if (request.checks.length === 0 || this.#head === HEAD_UNKNOWN) return request;
+    const checks = request.checks.map((check) => this.#advancedCheck(check));
+    return { ...request, checks };
+  }
+
+  #advancedCheck(check: Check): Check {
+    const decidable = check.after >= this.#window.start && check.after < this.#head;
+    if (!decidable || this.#window.conflicts(check, 1).length > 0) return check;
+    return { query: check.query, after: this.#head };
+  }
+
+  async #commit(batch: readonly Pending[]): Promise<void> {
+    const requests = batch.map((pending) => this.#advanced(pending.request));
+    const startedMs = performance.now();
+    try {
+      const { base, verdicts } = await this.#backend.append(requests);
+      this.#metrics.commitSeconds.observe((performance.now() - startedMs) / 1000);
+      this.#metrics.commitRequests.observe(batch.length);
+      this.#settle(batch, base, verdicts);
+    } catch (error) {
+      // What happened on the log is not known any more; the next outcome tells.
+      this.#head = HEAD_UNKNOWN;
+      // Something in the batch upsets the store. Nothing is stored: halve until it stands alone.
+      if (error instanceof StoreError && error.code === 'STORAGE_ERROR' && batch.length > 1) {
+        const middle = batch.length >>> 1;
+        await this.#commit(batch.slice(0, middle));
+        await this.#commit(batch.slice(middle));
+        return;
+      }
+      for (const pending of batch) pending.reject(forRequest(error, pending.request));
+    }
+  }
+
+  #settle(batch: readonly Pending[], base: number, verdicts: readonly Verdict[]): void {
+    // Events of another process lie between: what the window knows is no longer the whole.
+    const known = base >= 0;
+    if (known && base !== this.#head) this.#window.reset(base);
+    const committed: CommittedEvent[] = [];
+    for (const [index, verdict] of verdicts.entries()) {
+      const pending = batch[index] as Pending;
+      if (verdict.kind === 'stored') {
+        for (const event of placed(pending.request.events, verdict)) {
+          if (known) this.#window.add(event);
+          committed.push(event);
+        }
+      }
+    }
+    this.#head = known ? base + committed.length : HEAD_UNKNOWN;
+    if (committed.length > 0) {
+      this.#metrics.eventsAppended.inc(committed.length);
+      this.#metrics.commitEvents.observe(committed.length);
+      if (known) this.#metrics.headPosition.set(this.#head);
+    }
+    for (const [index, verdict] of verdicts.entries()) this.#answer(batch[index] as Pending, verdict);
+    // Without a base the order to the rest of the log is not known: readers find these events in the store.
+    if (!known || committed.length === 0) return;
+    for (const listener of this.#listeners) listener({ base, events: committed });
+  }
+
+  #answer(pending: Pending, verdict: Verdict): void {
+    const { events } = pending.request;
+    switch (verdict.kind) {
+      case 'stored':
+        pending.resolve({ kind: 'stored', replayed: false, ...storedAppend(events, verdict) });
+        return;
+      case 'passed':
+      case 'stale-document':
+        pending.resolve(verdict);
+        return;
+      case 'key-known':
+        this.#metrics.duplicates.inc({ result: verdict.sameHash ? 'replayed' : 'refused' });
+        if (verdict.sameHash) pending.resolve({ kind: 'stored', replayed: true, ...verdict.first });
+        else
+          pending.reject(
+            new StoreError('IDEMPOTENCY_KEY_REUSED', 'The key belongs to a request with another body.'),
+          );
+        return;
+      case 'ids-taken': {
+        const replayed = isSameRequest(events, verdict.taken);
+        this.#metrics.duplicates.inc({ result: replayed ? 'replayed' : 'refused' });
+        const first = verdict.taken[0];
+        if (replayed && first !== undefined) {
+          pending.resolve({
+            kind: 'stored',
+            replayed: true,
+            firstPosition: first.position,
+            recordedAt: first.recordedAt,
+            ids: verdict.taken.map((event) => event.id),
+            timestamps: verdict.taken.map((event) => event.timestamp),
+          });
+        } else {
+          pending.reject(duplicate(verdict.taken.map((event) => event.id)));
+        }
+        return;
+      }
+      case 'condition-failed':
+        this.#metrics.conflicts.inc({ decided: 'store' });
+        pending.reject(conditionFailed(verdict.head, verdict.violations));
+        return;
+      case 'failed':
+        pending.reject(forRequest(verdict.error, pending.request));
+        return;
+      default:
+        verdict satisfies never;
+    }
+  }
+}
+
+/** What the requests taken so far might decide for those after them. */
+class FormingBatch {
+  readonly #index = new Generation(0);
+  readonly #names = new Set<string>();
+  events = 0;
+  bytes = 0;
+
+  add({ request, bytes }: Pending): void {
+    this.events += request.events.length;
+    this.bytes += bytes;
+    for (const name of names(request)) this.#names.add(name);
+    if (request.dryRun === true) return;
+    // All that counts here is whether something matches; every position lies above any `after`.
+    for (const { type, terms } of request.events) {
+      this.#index.add({ type, terms, position: Number.MAX_SAFE_INTEGER });
+    }
+  }
+
+  couldDecide(request: AppendRequest): boolean {
+    if (this.#names.size > 0) for (const name of names(request)) if (this.#names.has(name)) return true;
+    if (this.#index.size === 0) return false;
+    for (const { query } of request.checks) {
+      const found: number[] = [];
+      this.#index.collect({ query, after: 0 }, 1, found);
+      if (found.length > 0) return true;
+    }
+    return false;
+  }
+}
+
+/** Ids sent by the client, the idempotency key and the documents of a request: two that share one are ordered. */
+function* names(request: AppendRequest): Generator<string> {
+  for (const event of request.events) if ((event.sent & SENT.id) !== 0) yield event.id;
+  if (request.idempotency !== undefined) {
+    yield JSON.stringify([request.idempotency.caller, request.idempotency.key]);
+  }
+  for (const { collection, key } of request.writes) yield `${collection}\n${key}`;
+}
+
+function* placed(
+  events: readonly NewEvent[],
+  { firstPosition, recordedAt }: { firstPosition: number; recordedAt: string },
+): Generator<CommittedEvent> {
+  let position = firstPosition;
+  for (const { id, type, terms, body, timestamp } of events) {
+    yield { position, id, type, terms, body, timestamp: timestamp ?? recordedAt, recordedAt };
+    position += 1;
+  }
+}
+
+function storedAppend(
+  events: readonly NewEvent[],
+  { firstPosition, recordedAt }: { firstPosition: number; recordedAt: string },
+): StoredAppend {
+  return {
+    firstPosition,
+    recordedAt,
+    ids: events.map((event) => event.id),
+    timestamps: events.map((event) => event.timestamp ?? recordedAt),
+  };
+}
+
+function conditionFailed(
+  head: number,
+  violations: readonly { condition: number; positions: readonly number[] }[],
+): StoreError {
+  const first = violations[0];
+  return new StoreError(
+    'APPEND_CONDITION_FAILED',
+    `Condition ${first?.condition} fails: an event at position ${first?.positions[0]} matches it.`,
+    { members: { head, violations } },
+  );
+}
+
+function duplicate(ids: readonly string[]): StoreError {
+  return new StoreError('DUPLICATE_EVENT', `The id ${ids[0]} belongs to another event or another batch.`, {
+    members: { ids },
+  });
+}
+
+/** One failure of the store, told to each caller of the batch in its own terms. */
+function forRequest(error: unknown, request: AppendRequest): unknown {
+  if (!(error instanceof StoreError)) {
+    return new StoreError('STORAGE_ERROR', 'The store failed.', { cause: error });
+  }
+  if (error.code !== 'OUTCOME_UNKNOWN') return error;
+  return new StoreError('OUTCOME_UNKNOWN', error.message, {
+    cause: error.cause,
+    members: { ids: request.events.map((event) => event.id) },
+  });
+}

@@ -1,0 +1,105 @@
+/**
+ * One-dimensional arrays in PostgreSQL's binary format.
+ *
+ * `pg` writes an array as one quoted text literal, which costs two regular expressions an element here and a
+ * parser there. A Buffer parameter goes out in binary format, so the arrays of an append are encoded by hand:
+ * measured against one JSON parameter it saves 8 to 10 microseconds an event in the database.
+ */
+const OID = { bool: 16, int2: 21, int4: 23, text: 25, timestamptz: 1184, uuid: 2950 } as const;
+const HEADER_BYTES = 20;
+/** Microseconds between 1970 and 2000, where PostgreSQL's time begins. */
+const EPOCH_2000_MICROS = 946_684_800_000_000n;
+
+function allocate(oid: number, length: number, elementBytes: number): Buffer {
+  const buffer = Buffer.allocUnsafe(length === 0 ? 12 : HEADER_BYTES + 4 * length + elementBytes);
+  buffer.writeInt32BE(length === 0 ? 0 : 1, 0);
+  buffer.writeInt32BE(1, 4); // may hold nulls; the server looks at the elements anyway
+  buffer.writeInt32BE(oid, 8);
+  if (length > 0) {
+    buffer.writeInt32BE(length, 12);
+    buffer.writeInt32BE(1, 16); // lower bound
+  }
+  return buffer;
+}
+
+export function int4Array(values: readonly number[]): Buffer {
+  const buffer = allocate(OID.int4, values.length, 4 * values.length);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    buffer.writeInt32BE(4, at);
+    buffer.writeInt32BE(value, at + 4);
+    at += 8;
+  }
+  return buffer;
+}
+
+export function int2Array(values: readonly number[]): Buffer {
+  const buffer = allocate(OID.int2, values.length, 2 * values.length);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    buffer.writeInt32BE(2, at);
+    buffer.writeInt16BE(value, at + 4);
+    at += 6;
+  }
+  return buffer;
+}
+
+export function boolArray(values: readonly boolean[]): Buffer {
+  const buffer = allocate(OID.bool, values.length, values.length);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    buffer.writeInt32BE(1, at);
+    buffer[at + 4] = value ? 1 : 0;
+    at += 5;
+  }
+  return buffer;
+}
+
+export function uuidArray(values: readonly string[]): Buffer {
+  const buffer = allocate(OID.uuid, values.length, 16 * values.length);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    buffer.writeInt32BE(16, at);
+    buffer.write(value.replaceAll('-', ''), at + 4, 'hex');
+    at += 20;
+  }
+  return buffer;
+}
+
+/** Microseconds since 1970, or null. */
+export function timestamptzArray(values: readonly (bigint | null)[]): Buffer {
+  const present = values.reduce((count, value) => (value === null ? count : count + 1), 0);
+  const buffer = allocate(OID.timestamptz, values.length, 8 * present);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    if (value === null) {
+      buffer.writeInt32BE(-1, at);
+      at += 4;
+    } else {
+      buffer.writeInt32BE(8, at);
+      buffer.writeBigInt64BE(value - EPOCH_2000_MICROS, at + 4);
+      at += 12;
+    }
+  }
+  return buffer;
+}
+
+export function textArray(values: readonly string[]): Buffer {
+  // Three bytes a UTF-16 unit is the most that UTF-8 takes; what is too much is cut off at the end.
+  let bytesMax = 0;
+  for (const value of values) bytesMax += value.length * 3;
+  const exact = bytesMax > 1024 * 1024;
+  if (exact) {
+    bytesMax = 0;
+    for (const value of values) bytesMax += Buffer.byteLength(value);
+  }
+  const buffer = allocate(OID.text, values.length, bytesMax);
+  if (values.length === 0) return buffer;
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    const bytes = buffer.write(value, at + 4);
+    buffer.writeInt32BE(bytes, at);
+    at += 4 + bytes;
+  }
+  return buffer.subarray(0, at);
+}

@@ -1,0 +1,189 @@
+import pg from 'pg';
+import { StoreError } from '../../errors.ts';
+import type { Metrics } from '../../metrics.ts';
+import { sqlState, translate } from './errors.ts';
+import type { PostgresOptions } from './options.ts';
+
+/**
+ * Connections to one database: a pool for reads, and single clients for what needs a session of its own.
+ *
+ * A client that breaks while nobody is looking emits `error`, and an unhandled `error` ends a Node process, so
+ * every client gets a handler before it is used. All values come back as text: the callers know their columns,
+ * and the driver's parsers would build Dates and numbers that nobody wants.
+ *
+ * The breaker keeps requests away from a database that does not answer: after three failures in a row a caller
+ * is refused at once, until a random time has passed (full jitter, at most five seconds) and one of them may try.
+ */
+export type Logger = {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+};
+
+const FAILURES_TO_OPEN = 3;
+const BACKOFF_MS_MIN = 50;
+const BACKOFF_MS_MAX = 5000;
+
+const textOnly = { getTypeParser: () => (value: unknown) => value } as unknown as pg.CustomTypesConfig;
+
+export class Connections {
+  readonly #options: PostgresOptions;
+  readonly #metrics: Metrics;
+  readonly #logger: Logger;
+  readonly #pool: pg.Pool;
+  readonly #clients = new Set<pg.Client>();
+  #failures = 0;
+  #openUntilMs = 0;
+  #stopped = false;
+
+  constructor(options: PostgresOptions, { metrics, logger }: { metrics: Metrics; logger: Logger }) {
+    this.#options = options;
+    this.#metrics = metrics;
+    this.#logger = logger;
+    this.#pool = new pg.Pool({
+      ...this.#config(options.statementTimeoutMs, options.lockTimeoutMs),
+      max: options.poolSize,
+      idleTimeoutMillis: 30_000,
+    });
+    this.#pool.on('error', (error) => this.#broke(error));
+    const gauge = () => {
+      metrics.poolConnections.set({ state: 'total' }, this.#pool.totalCount);
+      metrics.poolConnections.set({ state: 'idle' }, this.#pool.idleCount);
+      metrics.poolConnections.set({ state: 'waiting' }, this.#pool.waitingCount);
+    };
+    for (const event of ['connect', 'acquire', 'release', 'remove'] as const) this.#pool.on(event, gauge);
+  }
+
+  get breakerOpen(): boolean {
+    return this.#failures >= FAILURES_TO_OPEN && performance.now() < this.#openUntilMs;
+  }
+
+  /** A client with a session of its own. The caller ends it, or `stop` does. */
+  async client({ statementTimeoutMs }: { statementTimeoutMs: number }): Promise<pg.Client> {
+    this.#refuseIfOpen();
+    const lockTimeoutMs = Math.min(this.#options.lockTimeoutMs, statementTimeoutMs);
+    const client = new pg.Client(this.#config(statementTimeoutMs, lockTimeoutMs));
+    client.on('error', (error) => this.#broke(error));
+    client.on('end', () => this.#clients.delete(client));
+    this.#clients.add(client);
+    try {
+      await client.connect();
+    } catch (error) {
+      this.#clients.delete(client);
+      this.#failed(error);
+      throw translate(error, 'connecting');
+    }
+    this.#succeeded();
+    return client;
+  }
+
+  /** Runs one statement on the pool; rows come as arrays of text. `name` makes it a prepared statement. */
+  async query(
+    what: string,
+    text: string,
+    values: readonly unknown[] = [],
+    options: { name?: string } = {},
+  ): Promise<(string | null)[][]> {
+    return this.withClient(what, async (client) => {
+      const result = await client.query<(string | null)[]>({
+        text,
+        values: [...values],
+        rowMode: 'array',
+        ...(options.name === undefined ? {} : { name: options.name }),
+      });
+      return result.rows;
+    });
+  }
+
+  /** Lends a client of the pool. A client whose session may be in doubt after a failure is thrown away. */
+  async withClient<T>(what: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    this.#refuseIfOpen();
+    let client: pg.PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      this.#failed(error);
+      throw translate(error, what);
+    }
+    const onError = (error: Error) => this.#broke(error);
+    client.on('error', onError);
+    try {
+      const result = await work(client);
+      this.#succeeded();
+      client.off('error', onError);
+      client.release();
+      return result;
+    } catch (error) {
+      client.off('error', onError);
+      // A statement error leaves the session whole; anything else leaves it in doubt.
+      const state = sqlState(error);
+      client.release(state === undefined || state.startsWith('57P') || state.startsWith('08'));
+      throw translate(error, what);
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await Promise.allSettled([this.#pool.end(), ...[...this.#clients].map((client) => client.end())]);
+  }
+
+  #config(statementTimeoutMs: number, lockTimeoutMs: number): pg.ClientConfig {
+    const settings = [
+      'timezone=UTC',
+      'datestyle=ISO',
+      `statement_timeout=${statementTimeoutMs}`,
+      `lock_timeout=${lockTimeoutMs}`,
+      'idle_in_transaction_session_timeout=10000',
+      'client_connection_check_interval=1000',
+      'default_transaction_isolation=read\\ committed',
+      // Plans of the statements here are made for bounded index walks; a parallel or JIT-compiled plan costs
+      // more to start than they take.
+      'jit=off',
+      'max_parallel_workers_per_gather=0',
+    ];
+    return {
+      connectionString: this.#options.connectionString,
+      connectionTimeoutMillis: this.#options.connectTimeoutMs,
+      application_name: 'stele',
+      keepAlive: true,
+      options: settings.map((setting) => `-c ${setting}`).join(' '),
+      types: textOnly,
+    };
+  }
+
+  #refuseIfOpen(): void {
+    if (this.#stopped) throw new StoreError('STORAGE_UNAVAILABLE', 'The service is stopping.');
+    if (!this.breakerOpen) return;
+    this.#metrics.breakerOpen.set(1);
+    const retryAfterSeconds = Math.max(1, Math.ceil((this.#openUntilMs - performance.now()) / 1000));
+    throw new StoreError('STORAGE_UNAVAILABLE', 'The database cannot be reached.', { retryAfterSeconds });
+  }
+
+  #broke(error: Error): void {
+    if (this.#stopped) return;
+    this.#metrics.connectionErrors.inc();
+    this.#logger.warn({ err: error }, 'a connection to the database broke');
+  }
+
+  #failed(error: unknown): void {
+    this.#metrics.connectionErrors.inc();
+    this.#failures += 1;
+    const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.#failures);
+    this.#openUntilMs = performance.now() + Math.random() * ceiling;
+    if (this.#failures === FAILURES_TO_OPEN) {
+      this.#logger.error(
+        { err: error },
+        'the database cannot be reached: requests are refused until it answers',
+      );
+      this.#metrics.breakerOpen.set(1);
+    }
+  }
+
+  #succeeded(): void {
+    if (this.#failures === 0) return;
+    if (this.#failures >= FAILURES_TO_OPEN) this.#logger.info({}, 'the database answers again');
+    this.#failures = 0;
+    this.#metrics.breakerOpen.set(0);
+  }
+}
