@@ -54,6 +54,15 @@ export const LIMITS = {
   streamRetryMs: 1000,
   tailEventsMax: 16_384,
   tailBytesMax: 32 * MIB,
+  /** What is handed to a connection at once: each piece that a consumer takes counts as progress. */
+  streamPieceBytes: 64 * 1024,
+  /** A consumer that took nothing for this long while a full buffer waits for it does not read. */
+  streamPatienceMs: 100,
+  /** Streams that read the store at the same time. The others wait for their turn, so that appends find connections. */
+  streamScansMax: 4,
+  streamScanTurnMs: 250,
+  /** A stream whose consumer takes nothing for this long gives its turn away until it does. */
+  streamScanIdleMs: 500,
 
   /** A scan holds its database snapshot for at most this many positions, so that no slow reader pins it. */
   scanPositionsMax: 50_000,
