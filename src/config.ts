@@ -1,0 +1,363 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { type Finding, type Found, readEnvironment, readFile, readFlags, SECRETS } from './config-sources.ts';
+import { didYouMean } from './spelling.ts';
+
+/**
+ * The configuration: flags > environment > file > defaults. This is the only file that touches the environment.
+ *
+ * Each setting has one dotted key, from which its other names follow: `cache.ttlMs` is `--cache-ttl-ms` and
+ * `STELE_CACHE_TTL_MS`. Nothing is guessed: a key that is not known, a value that is not valid and two ways of
+ * saying the same thing stop the start, all of them at once, each with where it stands and what to do about it.
+ */
+const Port = { type: 'integer', minimum: 0, maximum: 65_535 } as const;
+
+export const Settings = Type.Object({
+  store: Type.String({
+    default: 'embedded:./data/pg',
+    description: 'Where the events are: `postgres://…`, `embedded:<folder>` or `memory:` (gone at the end)',
+  }),
+  host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on' }),
+  port: Type.Integer({ ...Port, default: 7373, description: 'Port to listen on; 0 lets the system choose' }),
+  logLevel: Type.Union(
+    [
+      Type.Literal('trace'),
+      Type.Literal('debug'),
+      Type.Literal('info'),
+      Type.Literal('warn'),
+      Type.Literal('error'),
+      Type.Literal('fatal'),
+      Type.Literal('silent'),
+    ],
+    { default: 'info', description: 'Least severe log line that is written' },
+  ),
+  access: Type.Union([Type.Literal('keys'), Type.Literal('open')], {
+    description:
+      '`keys`: bearer keys from `keysFile`. `open`: everybody may do everything. Default: `open` on loopback, else `keys`',
+  }),
+  accessForce: Type.Boolean({
+    default: false,
+    description: 'Allow `open` on an address that other machines can reach',
+  }),
+  keysFile: Type.String({ minLength: 1, description: 'File with the bearer keys and their roles' }),
+  eventIds: Type.Union([Type.Literal('uuidv7'), Type.Literal('uuid')], {
+    default: 'uuidv7',
+    description: 'Ids that clients may send: `uuidv7` only, or any `uuid`',
+  }),
+  cache: Type.Object({
+    ttlMs: Type.Integer({
+      minimum: 0,
+      maximum: 3_600_000,
+      default: 1000,
+      description: 'How long the lists of types and tags are kept; 0 turns that off',
+    }),
+  }),
+  backend: Type.Literal('postgresql', { description: 'With `postgresql.*`: another way to write `store`' }),
+  postgresql: Type.Object({
+    host: Type.String({ minLength: 1, description: 'Default: 127.0.0.1' }),
+    port: Type.Integer({ ...Port, minimum: 1, description: 'Default: 5432' }),
+    database: Type.String({ minLength: 1, description: 'Required with `backend`' }),
+    username: Type.String({ minLength: 1, description: 'Required with `backend`' }),
+    password: Type.String({ description: 'Also completes a `postgres://` URL that has none' }),
+    ssl: Type.Boolean({ description: '`true`: encrypted, and the certificate is checked' }),
+    poolSize: Type.Integer({ minimum: 1, maximum: 500, description: 'Connections for reads' }),
+  }),
+});
+type Settings = Static<typeof Settings>;
+
+/** What the service runs with: checked, complete, and independent of how it was said. */
+export interface Config {
+  /** URL of the store, with the password when there is one. */
+  readonly store: string;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: Settings['logLevel'];
+  readonly access: Settings['access'];
+  readonly accessForce: boolean;
+  /** Absolute path. Present when `access` is `keys`. */
+  readonly keysFile?: string;
+  readonly eventIds: Settings['eventIds'];
+  readonly cache: Settings['cache'];
+}
+
+export interface ConfigSources {
+  /** Flags only, such as `['--port', '8080']`. */
+  readonly argv?: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+}
+
+/** One line of `stele config`. Secrets are already out of `value`. */
+export interface EffectiveSetting {
+  readonly key: string;
+  readonly value: string | number | boolean | null;
+  readonly source: string;
+}
+
+/** Everything that is wrong with a configuration, a line each. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The configuration is not valid:\n${faults.map((line) => `  ${line}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/** Every setting by its dotted key, in the order of the schema. */
+export const SETTINGS: ReadonlyMap<string, TSchema> = new Map(leaves(Settings, ''));
+
+/** Where the seeds of the project had a place for what this version does not do. */
+const NOT_YET = ['file', 'retention', 'eventstore'];
+
+/** @throws ConfigError with every fault there is. */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  return resolve(sources).config;
+}
+
+/** The values that the service would run with and where each comes from. @throws ConfigError */
+export function effective(sources: ConfigSources = {}): EffectiveSetting[] {
+  return resolve(sources).settings;
+}
+
+/** Where the client verbs of the command line find a service. */
+export interface ClientSettings {
+  readonly url: string;
+  readonly key: string | undefined;
+}
+
+/** `--url`, `STELE_URL`; `--key-file`, `STELE_KEY_FILE`, `STELE_KEY`. @throws ConfigError */
+export function loadClientSettings(
+  flags: { url?: string | undefined; keyFile?: string | undefined },
+  env: ConfigSources['env'] = process.env,
+): ClientSettings {
+  const url = flags.url ?? env['STELE_URL'] ?? 'http://127.0.0.1:7373';
+  if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
+    throw new ConfigError([`url = ${JSON.stringify(url)}: is not a URL such as http://127.0.0.1:7373.`]);
+  }
+  const file = flags.keyFile ?? env['STELE_KEY_FILE'];
+  if (file === undefined) return { url, key: env['STELE_KEY'] };
+  try {
+    return { url, key: readFileSync(file, 'utf8').trim() };
+  } catch (error) {
+    throw new ConfigError([`The key file ${file} cannot be read: ${(error as Error).message}.`]);
+  }
+}
+
+function resolve(sources: ConfigSources): { config: Config; settings: EffectiveSetting[] } {
+  const { argv = [], env = process.env, cwd = process.cwd() } = sources;
+  const faults: string[] = [];
+  const chosen = new Map<string, Found>();
+  const flags = readFlags(argv, SETTINGS);
+  const environment = readEnvironment(env, SETTINGS);
+  const file = readFile(flags.file ?? env['STELE_CONFIG'], cwd);
+  const findings: Finding[] = [...file, ...environment, ...flags.findings];
+  for (const finding of findings) {
+    if ('fault' in finding) {
+      faults.push(finding.fault);
+      continue;
+    }
+    const schema = SETTINGS.get(finding.key);
+    const problem = schema === undefined ? unknownKey(finding.key) : valueProblem(finding, schema);
+    if (problem === undefined) chosen.set(finding.key, finding);
+    else
+      faults.push(`${schema === undefined ? finding.key : shown(finding)} (${finding.source}): ${problem}`);
+  }
+  const get = (key: string): Found => {
+    const given = chosen.get(key);
+    return given ?? { key, value: SETTINGS.get(key)?.default, source: 'default', rank: 0 };
+  };
+  const store = chooseStore(chosen, get, faults);
+  const access = chooseAccess(get, cwd, faults);
+  if (faults.length > 0) throw new ConfigError(faults);
+
+  const plain = ['host', 'port', 'logLevel', 'accessForce', 'eventIds', 'cache.ttlMs'].map(get);
+  const all = [store, ...plain.slice(0, 3), ...access, ...plain.slice(3)];
+  const value = <T>(key: string): T => all.find((one) => one.key === key)?.value as T;
+  const keysFile = value<string | undefined>('keysFile');
+  return {
+    config: {
+      store: value('store'),
+      host: value('host'),
+      port: value('port'),
+      logLevel: value('logLevel'),
+      access: value('access'),
+      accessForce: value('accessForce'),
+      ...(keysFile === undefined ? {} : { keysFile }),
+      eventIds: value('eventIds'),
+      cache: { ttlMs: value('cache.ttlMs') },
+    },
+    settings: all.map(({ key, source, value: given }) => ({
+      key,
+      value: key === 'store' ? redactUrl(String(given)) : ((given ?? null) as EffectiveSetting['value']),
+      source,
+    })),
+  };
+}
+
+/** The URL of the store, from `store` or from the names of the seeds, whichever was said with more weight. */
+function chooseStore(
+  chosen: ReadonlyMap<string, Found>,
+  get: (key: string) => Found,
+  faults: string[],
+): Found {
+  const store = get('store');
+  const backend = chosen.get('backend');
+  const password = chosen.get('postgresql.password');
+  const parts = [...chosen.values()].filter(
+    ({ key }) => key.startsWith('postgresql.') && key !== password?.key,
+  );
+  for (const part of backend === undefined ? parts : []) {
+    faults.push(
+      `${part.key} (${part.source}): has no effect without backend: postgresql. Add it, or use store.`,
+    );
+  }
+  if (backend !== undefined && backend.rank === store.rank) {
+    faults.push(
+      `store and backend (${store.source}, ${backend.source}): both say where the events are. Keep one.`,
+    );
+  }
+  if (backend === undefined || backend.rank <= store.rank) {
+    const problem = storeProblem(String(store.value));
+    if (problem !== undefined) faults.push(`${shown(store)} (${store.source}): ${problem}`);
+    return problem === undefined && password !== undefined ? withPassword(store, password, faults) : store;
+  }
+  const part = (name: string) => chosen.get(`postgresql.${name}`)?.value;
+  for (const name of ['database', 'username']) {
+    if (part(name) === undefined)
+      faults.push(`postgresql.${name}: is missing, and backend (${backend.source}) needs it.`);
+  }
+  const host = String(part('host') ?? '127.0.0.1');
+  const url = new URL('postgres://placeholder/');
+  // A folder is that of a unix socket, an address with colons one of IPv6.
+  if (host.startsWith('/')) url.searchParams.set('host', host);
+  else url.hostname = host.includes(':') ? `[${host}]` : host;
+  url.port = String(part('port') ?? 5432);
+  url.pathname = `/${encodeURIComponent(String(part('database')))}`;
+  url.username = encodeURIComponent(String(part('username')));
+  if (password !== undefined) url.password = encodeURIComponent(String(password.value));
+  if (part('ssl') !== undefined)
+    url.searchParams.set('sslmode', part('ssl') === true ? 'verify-full' : 'disable');
+  if (part('poolSize') !== undefined) url.searchParams.set('poolSize', String(part('poolSize')));
+  return {
+    key: 'store',
+    value: url.href,
+    source: `${backend.source}, backend and postgresql.*`,
+    rank: backend.rank,
+  };
+}
+
+function withPassword(store: Found, password: Found, faults: string[]): Found {
+  const complain = (what: string) => faults.push(`${password.key} (${password.source}): ${what}`);
+  if (!/^postgres(ql)?:/.test(String(store.value))) {
+    complain(`has no effect on the store ${redactUrl(String(store.value))}. Remove it.`);
+    return store;
+  }
+  const url = new URL(String(store.value));
+  if (url.password !== '' || url.searchParams.has('password')) {
+    complain(`the URL of the store (${store.source}) has a password as well. Keep one.`);
+    return store;
+  }
+  url.password = encodeURIComponent(String(password.value));
+  return { ...store, value: url.href };
+}
+
+function storeProblem(url: string): string | undefined {
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(url)?.[1];
+  const wanted = 'It has to be postgres://…, embedded:<folder> or memory:.';
+  switch (scheme) {
+    case 'memory':
+      return url === 'memory:' ? undefined : 'memory: takes nothing behind the colon.';
+    case 'embedded':
+      return /^embedded:[^?]/.test(url) ? undefined : 'embedded: needs a folder, such as embedded:./data/pg.';
+    case 'postgres':
+    case 'postgresql':
+      return URL.canParse(url)
+        ? undefined
+        : 'is not a URL. Write characters such as @ / # in the password as %40 %2F %23, or give it in STELE_POSTGRESQL_PASSWORD.';
+    case 'file':
+    case 'kurrentdb':
+    case 'esdb':
+      return `the store ${scheme}: is not available in this version. ${wanted}`;
+    case undefined:
+      return `has no scheme. ${wanted}`;
+    default:
+      return `the scheme ${scheme}: is not known. ${wanted}${didYouMean(scheme, ['postgres', 'embedded', 'memory'])}`;
+  }
+}
+
+/** Keys are asked for as soon as other machines can connect. */
+function chooseAccess(get: (key: string) => Found, cwd: string, faults: string[]): Found[] {
+  const host = get('host');
+  const loopback = isLoopback(String(host.value));
+  const keysFile = get('keysFile');
+  let access = get('access');
+  if (access.value === undefined) {
+    const open = loopback && keysFile.value === undefined;
+    access = { ...access, value: open ? 'open' : 'keys' };
+    if (!open && keysFile.value === undefined) {
+      faults.push(
+        `host = ${JSON.stringify(host.value)} (${host.source}): other machines can connect, so keys are needed. ` +
+          'Name a file with keysFile, or say access: open together with accessForce: true.',
+      );
+    }
+  } else if (access.value === 'keys' && keysFile.value === undefined) {
+    faults.push(`access = "keys" (${access.source}): needs keysFile. Name the file with the keys.`);
+  } else if (access.value === 'open' && !loopback && get('accessForce').value !== true) {
+    faults.push(
+      `access = "open" (${access.source}): everybody who reaches ${host.value} could read and append. ` +
+        'Use keys, or confirm it with accessForce: true.',
+    );
+  }
+  if (keysFile.value === undefined) return [access, keysFile];
+  return [access, { ...keysFile, value: path.resolve(cwd, String(keysFile.value)) }];
+}
+
+/** True for addresses that only the machine itself can connect to. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** A URL without its password, for people. */
+export function redactUrl(text: string): string {
+  if (!URL.canParse(text) || !/^postgres(ql)?:/.test(text)) return text.replace(/:[^:@/]*@/, ':***@');
+  const url = new URL(text);
+  if (url.password !== '') url.password = '***';
+  if (url.searchParams.has('password')) url.searchParams.set('password', '***');
+  return url.href;
+}
+
+function shown({ key, value }: Found): string {
+  if (key === 'store') return `store = ${JSON.stringify(redactUrl(String(value)))}`;
+  return SECRETS.includes(key) ? `${key} = (secret)` : `${key} = ${JSON.stringify(value)}`;
+}
+
+function unknownKey(key: string): string {
+  const top = key.split('.')[0] ?? key;
+  if (NOT_YET.includes(top)) return 'is not available in this version. Remove it.';
+  return `is not a setting.${didYouMean(key, [...SETTINGS.keys()])}`;
+}
+
+function valueProblem({ key, value }: Found, schema: TSchema): string | undefined {
+  if (Value.Check(schema, value)) return undefined;
+  if (key === 'backend') {
+    const known = value === 'file' || value === 'eventstore';
+    return known ? 'is not available in this version. Use postgresql.' : 'has to be postgresql.';
+  }
+  if (schema['type'] === 'integer')
+    return `has to be a whole number from ${schema['minimum']} to ${schema['maximum']}.`;
+  if (schema['type'] === 'boolean') return 'has to be true or false.';
+  const choices: string[] = (schema['anyOf'] ?? []).map((choice: { const: string }) => choice.const);
+  if (choices.length === 0) return 'has to be text, and not empty.';
+  return `has to be one of ${choices.join(', ')}.${didYouMean(String(value), choices)}`;
+}
+
+function leaves(schema: TSchema, prefix: string): [string, TSchema][] {
+  const properties: Record<string, TSchema> = schema['properties'] ?? {};
+  return Object.entries(properties).flatMap(([name, one]): [string, TSchema][] =>
+    one['type'] === 'object' ? leaves(one, `${prefix}${name}.`) : [[prefix + name, one]],
+  );
+}
