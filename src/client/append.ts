@@ -1,0 +1,98 @@
+import { SteleError } from './error.ts';
+import type { Appended, AppendOptions, NewEvent } from './event.ts';
+import { newEventId } from './event-id.ts';
+import type { Call, Transport } from './transport.ts';
+
+/** The answer to a single event, and to a batch. */
+type SingleAnswer = { readonly id: string; readonly position: number; readonly recordedAt: string };
+type BatchAnswer = Omit<Appended, 'replayed'>;
+
+/**
+ * Appends, and appends the same again for as long as it is not known to be stored: the ids are chosen before the
+ * first try, so that any number of tries store the events once. With an Idempotency-Key it is the key that does
+ * this; the ids are then left to the service, as the next call with this key has to send the same body.
+ *
+ * @throws SteleError APPEND_CONDITION_FAILED, DUPLICATE_EVENT, VALIDATION_FAILED, …; OUTCOME_UNKNOWN with the ids
+ *   when the time for tries is over before it is known what became of the first.
+ */
+export async function append(
+  transport: Transport,
+  input: NewEvent | readonly NewEvent[],
+  options: AppendOptions,
+): Promise<Appended> {
+  const { call, ids } = prepare(input, options);
+  try {
+    const { body, response } = await transport.json<SingleAnswer | BatchAnswer>(call);
+    const replayed = response.headers.get('idempotent-replayed') === 'true';
+    if ('events' in body) return { ...body, replayed };
+    const { id, position, recordedAt } = body;
+    return {
+      firstPosition: position,
+      lastPosition: position,
+      recordedAt,
+      events: [{ id, position }],
+      replayed,
+    };
+  } catch (error) {
+    throw asOutcome(error, ids);
+  }
+}
+
+/** Goes through every check of an append and stores nothing. Throws what the append would throw. */
+export async function checkAppend(
+  transport: Transport,
+  input: NewEvent | readonly NewEvent[],
+  options: AppendOptions,
+): Promise<void> {
+  const { call } = prepare(input, options);
+  await transport.json({ ...call, query: { dryRun: true } });
+}
+
+function prepare(
+  input: NewEvent | readonly NewEvent[],
+  options: AppendOptions,
+): { call: Call; ids: string[] | undefined } {
+  const { idempotencyKey, conditions, log, signal } = options;
+  const given = isList(input) ? input : [input];
+  const events = idempotencyKey === undefined ? given.map(withId) : given;
+  const isSingle = !isList(input) && conditions === undefined && log === undefined;
+  const call: Call = {
+    method: 'POST',
+    path: isSingle ? '/v1/events' : '/v1/events/batch',
+    body: isSingle ? { ...events[0] } : { events, conditions, log },
+    headers: { 'idempotency-key': idempotencyKey === undefined ? undefined : quoted(idempotencyKey) },
+    signal,
+  };
+  return { call, ids: idempotencyKey === undefined ? events.map(({ id }) => id ?? '') : undefined };
+}
+
+function isList(input: NewEvent | readonly NewEvent[]): input is readonly NewEvent[] {
+  return Array.isArray(input);
+}
+
+function withId(event: NewEvent): NewEvent {
+  return event.id === undefined ? { ...event, id: newEventId() } : event;
+}
+
+/** A String of RFC 9651, which is what a key travels as. */
+function quoted(key: string): string {
+  return `"${key.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** No answer to an append is more than a failure of the network: it may have been stored. */
+function asOutcome(error: unknown, ids: readonly string[] | undefined): unknown {
+  if (!(error instanceof SteleError) || error.code !== 'UNREACHABLE') return error;
+  const detail = `It is not known whether the events were stored. ${error.message}`;
+  return new SteleError('OUTCOME_UNKNOWN', detail, {
+    status: error.status,
+    problem: {
+      type: 'about:blank',
+      title: detail,
+      status: error.status,
+      detail,
+      code: 'OUTCOME_UNKNOWN',
+      ...(ids && { ids }),
+    },
+    cause: error,
+  });
+}

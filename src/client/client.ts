@@ -1,0 +1,112 @@
+import type { EventFilter } from '../model/filter.ts';
+import type { Query } from '../model/query.ts';
+import { append, checkAppend } from './append.ts';
+import { type DecideOptions, type Decision, decide } from './decide.ts';
+import type { Appended, AppendOptions, NewEvent, RecordedEvent } from './event.ts';
+import { type Aggregate, type AggregateGroup, createFigures, type Figures } from './figures.ts';
+import { type FollowOptions, follow } from './follow.ts';
+import { type Page, type PageOptions, queryPage, queryPages, readAll } from './read.ts';
+import { createSnapshots, orNull, type Snapshots } from './snapshots.ts';
+import { createTransport, type TransportOptions } from './transport.ts';
+
+export interface ClientOptions extends TransportOptions {
+  /**
+   * The log that this client is about (`logId` of the service's info). Appends to another one are refused with
+   * LOG_MISMATCH: positions and decisions do not survive a log that was replaced.
+   */
+  readonly log?: string | undefined;
+}
+
+/** A service, as its clients see it. Every method throws SteleError, or the reason of an aborted signal. */
+export interface Client extends Figures {
+  /**
+   * Appends one event, or several as one contiguous block, all or nothing.
+   *
+   * Sent again until its outcome is known (for `retryForMs`), and stored once: events without an id get one here.
+   *
+   * @throws SteleError APPEND_CONDITION_FAILED with `problem.violations`, DUPLICATE_EVENT with `problem.ids`,
+   *   VALIDATION_FAILED and UNSTORABLE with `problem.errors`, OUTCOME_UNKNOWN with `problem.ids`.
+   */
+  append(
+    events: NewEvent | readonly NewEvent[],
+    options?: AppendOptions & { dryRun?: false },
+  ): Promise<Appended>;
+  /** Goes through every check of the append, and stores nothing. Resolves where the append would have been stored. */
+  append(
+    events: NewEvent | readonly NewEvent[],
+    options: AppendOptions & { dryRun: true },
+  ): Promise<undefined>;
+
+  /** Reads what matches the query, lets `decision` make events of it and appends them; again after a lost race. */
+  decide(query: Query, decision: Decision, options?: DecideOptions): Promise<Appended | undefined>;
+
+  /** One event by its id; null when there is none. */
+  get(id: string, options?: { signal?: AbortSignal }): Promise<RecordedEvent | null>;
+  /** One page, in any order. */
+  query(filter?: EventFilter, page?: PageOptions): Promise<Page>;
+  /** Page by page, all as of the position of the first. */
+  pages(filter?: EventFilter, page?: PageOptions): AsyncGenerator<Page, void, undefined>;
+  /** Every event that matches, by position, as of now: streamed, in bounded memory, resumed where it breaks off. */
+  read(
+    filter?: EventFilter,
+    options?: { signal?: AbortSignal },
+  ): AsyncGenerator<RecordedEvent, void, undefined>;
+  /** Every event that matches, as it is stored, without end. Resumes by itself; see `follow()`. */
+  follow(filter?: EventFilter, options?: FollowOptions): AsyncGenerator<RecordedEvent, void, undefined>;
+  /** Number of events that match. */
+  count(filter?: EventFilter): Promise<number>;
+  /** Counts and first and last positions by type, tag or time. */
+  aggregate(aggregate: Aggregate): Promise<readonly AggregateGroup[]>;
+
+  readonly snapshots: Snapshots;
+}
+
+/**
+ * A client of one service. It holds no connection and no state of its own, so it needs no closing.
+ *
+ * ```ts
+ * const client = createClient({ url: 'http://127.0.0.1:7373' });
+ * await client.append({ type: 'ISSUE.ASSIGNED.SUCCESS', tags: { issueId: '42' }, data: { assignee: 'ada' } });
+ * for await (const event of client.read({ issueIds: ['42'] })) console.log(event.position, event.type);
+ * ```
+ */
+export function createClient(options: ClientOptions): Client {
+  const transport = createTransport(options);
+
+  function appendEvents(
+    events: NewEvent | readonly NewEvent[],
+    given?: AppendOptions & { dryRun?: false },
+  ): Promise<Appended>;
+  function appendEvents(
+    events: NewEvent | readonly NewEvent[],
+    given: AppendOptions & { dryRun: true },
+  ): Promise<undefined>;
+  async function appendEvents(
+    events: NewEvent | readonly NewEvent[],
+    given: AppendOptions & { dryRun?: boolean } = {},
+  ): Promise<Appended | undefined> {
+    const { dryRun, ...rest } = { log: options.log, ...given };
+    if (dryRun !== true) return append(transport, events, rest);
+    await checkAppend(transport, events, rest);
+    return undefined;
+  }
+
+  return {
+    ...createFigures(transport),
+    append: appendEvents,
+    decide: (query, decision, more = {}) => decide(transport, query, decision, { log: options.log, ...more }),
+    get: (id, { signal } = {}) =>
+      orNull(
+        transport.json<RecordedEvent>({
+          method: 'GET',
+          path: `/v1/events/${encodeURIComponent(id)}`,
+          signal,
+        }),
+      ),
+    query: (filter = {}, page = {}) => queryPage(transport, filter, page),
+    pages: (filter = {}, page = {}) => queryPages(transport, filter, page),
+    read: (filter = {}, more = {}) => readAll(transport, filter, more),
+    follow: (filter = {}, more = {}) => follow(transport, filter, more),
+    snapshots: createSnapshots(transport),
+  };
+}
