@@ -1,0 +1,130 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type BenchEvent, eventSource } from './harness/events.ts';
+import { type Postgres, startPostgres } from './harness/postgres.ts';
+import { preload } from './harness/preload.ts';
+import { type Server, type ServerKind, startServer } from './harness/servers.ts';
+
+export interface Scale {
+  /** Rounds of each comparison; a ratio is the median over them. */
+  readonly rounds: number;
+  /** Length of one phase. */
+  readonly seconds: number;
+  /** Events stored before the measurements that say so. */
+  readonly events: number;
+  /** Events stored in the large log. */
+  readonly largeEvents: number;
+  readonly consumers: number;
+}
+
+export const FULL: Scale = {
+  rounds: 3,
+  seconds: 5,
+  events: 1_000_000,
+  largeEvents: 10_000_000,
+  consumers: 1000,
+};
+export const QUICK: Scale = { rounds: 1, seconds: 2, events: 50_000, largeEvents: 200_000, consumers: 200 };
+
+/** What the measurements share: one PostgreSQL, databases with events in them, servers, files of bodies. */
+export class Lab {
+  readonly scale: Scale;
+  readonly postgres: Postgres;
+  readonly #scratch = mkdtempSync(path.join(tmpdir(), 'stele-bench-bodies-'));
+  readonly #servers = new Set<Server>();
+  readonly #templates = new Map<string, Promise<string>>();
+  #named = 0;
+
+  static async open(scale: Scale): Promise<Lab> {
+    return new Lab(scale, await startPostgres());
+  }
+
+  constructor(scale: Scale, postgres: Postgres) {
+    this.scale = scale;
+    this.postgres = postgres;
+  }
+
+  say(text: string): void {
+    process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
+  }
+
+  /**
+   * A database with that many events in it, for the caller alone. It is copied from a template that is filled
+   * once through the append of the store, so that everything in it is as the service would have left it.
+   */
+  async database(options: { events: number; partitionSize?: number }): Promise<string> {
+    const key = `${options.events}_${options.partitionSize ?? 'default'}`;
+    let template = this.#templates.get(key);
+    if (template === undefined) {
+      template = this.#fill(`filled_${key}`, options);
+      this.#templates.set(key, template);
+    }
+    const name = this.#name('copy');
+    await this.postgres.clone({ from: await template, to: name });
+    return name;
+  }
+
+  /** An empty database. */
+  async emptyDatabase(): Promise<string> {
+    const name = this.#name('empty');
+    await this.postgres.create(name);
+    return name;
+  }
+
+  url(database: string): string {
+    return this.postgres.url(database);
+  }
+
+  async start(kind: ServerKind, database: string): Promise<Server> {
+    const server = await startServer(kind, this.url(database));
+    this.#servers.add(server);
+    return server;
+  }
+
+  /** Ends the servers of one measurement and drops its databases. */
+  async tidy(): Promise<void> {
+    for (const server of this.#servers) await server.stop();
+    this.#servers.clear();
+    const rows = await this.postgres.query(
+      'postgres',
+      "SELECT datname FROM pg_database WHERE datname LIKE 'copy%' OR datname LIKE 'empty%'",
+    );
+    for (const { datname } of rows) await this.postgres.drop(String(datname));
+    await this.postgres.query('postgres', 'CHECKPOINT');
+  }
+
+  /** Writes request bodies, one a line, made from fresh events. */
+  bodies(count: number, render: (next: () => BenchEvent) => string): string {
+    this.#named += 1;
+    const file = path.join(this.#scratch, `bodies-${this.#named}.ndjson`);
+    const source = eventSource(1000 + this.#named);
+    const lines = Array.from({ length: count }, () => render(() => source.next()));
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    return file;
+  }
+
+  async close(): Promise<void> {
+    for (const server of this.#servers) await server.stop();
+    await this.postgres.stop();
+    rmSync(this.#scratch, { recursive: true, force: true });
+  }
+
+  async #fill(name: string, options: { events: number; partitionSize?: number }): Promise<string> {
+    await this.postgres.create(name);
+    const startedMs = Date.now();
+    const parameter = options.partitionSize === undefined ? '' : `?partitionSize=${options.partitionSize}`;
+    await preload(`${this.url(name)}${parameter}`, options.events);
+    // As autovacuum would have left it hours ago: visible to index-only scans, with statistics.
+    await this.postgres.query(name, 'VACUUM (ANALYZE)');
+    await this.postgres.query(name, 'CHECKPOINT');
+    const seconds = (Date.now() - startedMs) / 1000;
+    this.say(`stored ${options.events} events in ${seconds.toFixed(1)} s`);
+    return name;
+  }
+
+  #name(prefix: string): string {
+    this.#named += 1;
+    return `${prefix}_${this.#named}`;
+  }
+}

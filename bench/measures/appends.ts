@@ -1,0 +1,57 @@
+import { interleave, median, medianRatio } from '../harness/rounds.ts';
+import { type LoadResult, load } from '../harness/wrk.ts';
+import type { Lab } from '../lab.ts';
+import type { Finding } from '../rows.ts';
+
+/**
+ * One event a request over 64 connections, beside the same service that stores nothing and beside one that runs
+ * an INSERT for each request. All three hold the same log.
+ */
+export async function measureAppends(lab: Lab): Promise<Finding[]> {
+  const { rounds, seconds, events } = lab.scale;
+  const bodies = lab.bodies(4000, (next) => JSON.stringify(next()));
+  const stele = await lab.start('stele', await lab.database({ events }));
+  const nothing = await lab.start('null-store', await lab.emptyDatabase());
+  const insert = await lab.start('insert-store', await lab.database({ events }));
+  const drive = (port: number, length: number) => () =>
+    load({ port, path: '/v1/events', bodies, connections: 64, seconds: length });
+  for (const { port } of [stele, nothing, insert]) await drive(port, 2)();
+
+  const results = await interleave(rounds, {
+    stele: drive(stele.port, seconds),
+    nothing: drive(nothing.port, seconds),
+    insert: drive(insert.port, seconds),
+  });
+  refuseErrors(results);
+  const rate = rates(results.stele);
+  const p50 = results.stele.map((result) => result.p50Ms);
+  const p99 = results.stele.map((result) => result.p99Ms);
+  return [
+    {
+      row: 'append-null',
+      value: medianRatio(rate, rates(results.nothing)),
+      figures: { perSecond: rate, storesNothingPerSecond: rates(results.nothing) },
+    },
+    {
+      row: 'append-insert',
+      value: medianRatio(rate, rates(results.insert)),
+      figures: { perSecond: rate, insertPerSecond: rates(results.insert) },
+    },
+    { row: 'append-rate', value: median(rate), figures: { perSecond: rate } },
+    { row: 'append-tail', value: medianRatio(p99, p50), figures: { p50Ms: p50, p99Ms: p99 } },
+  ];
+}
+
+export function rates(results: readonly LoadResult[]): number[] {
+  return results.map((result) => result.perSecond);
+}
+
+/** A figure that counts refusals would be a figure of something else. */
+export function refuseErrors(
+  results: Readonly<Record<string, readonly Pick<LoadResult, 'refused'>[]>>,
+): void {
+  for (const [name, rounds] of Object.entries(results)) {
+    const refused = rounds.reduce((sum, result) => sum + result.refused, 0);
+    if (refused > 0) throw new Error(`${refused} requests to ${name} were not answered with a success.`);
+  }
+}

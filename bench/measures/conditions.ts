@@ -1,0 +1,83 @@
+import { interleave, median, medianRatio } from '../harness/rounds.ts';
+import { AFTER_MARK, type LoadResult, load } from '../harness/wrk.ts';
+import type { Lab } from '../lab.ts';
+import type { Finding } from '../rows.ts';
+import { rates, refuseErrors } from './appends.ts';
+
+/** More than one phase uses up in a second: by the time that a boundary comes again, its client has seen the last. */
+const BOUNDARIES = 20_000;
+
+/** What a decision guards: nothing of this type happened to this issue since it was read. */
+function boundaryOf(event: { type: string; tags: Record<string, string> }): object {
+  const [key, value] = Object.entries(event.tags)[0] as [string, string];
+  return { items: [{ types: [event.type], tags: { [key]: value } }] };
+}
+
+/** Bodies for `followHead`: one event and one condition that starts at the last position the client has seen. */
+export function guardedBodies(lab: Lab): string {
+  return lab.bodies(BOUNDARIES, (next) => {
+    const event = next();
+    const condition = JSON.stringify({ failIfEventsMatch: boundaryOf(event) }).slice(0, -1);
+    return `{"events":[${JSON.stringify(event)}],"conditions":[${condition},"after":${AFTER_MARK}}]}`;
+  });
+}
+
+/** One condition near the head, beside the same request without it. Both clients look at every answer. */
+export async function measureConditional(lab: Lab): Promise<Finding[]> {
+  const { rounds, seconds, events } = lab.scale;
+  const guarded = guardedBodies(lab);
+  const free = lab.bodies(BOUNDARIES, (next) => `{"events":[${JSON.stringify(next())}]}`);
+  const { port } = await lab.start('stele', await lab.database({ events }));
+  const drive = (bodies: string, length: number) => () =>
+    load({ port, path: '/v1/events/batch', bodies, connections: 64, seconds: length, followHead: true });
+  await drive(guarded, 2)();
+  const results = await interleave(rounds, { guarded: drive(guarded, seconds), free: drive(free, seconds) });
+  refuseErrors({ free: results.free });
+  return [
+    {
+      row: 'conditional',
+      value: medianRatio(rates(results.guarded), rates(results.free)),
+      figures: {
+        perSecond: rates(results.guarded),
+        unconditionalPerSecond: rates(results.free),
+        conflictShare: conflictShare(results.guarded),
+      },
+    },
+  ];
+}
+
+/** Conditions without `after` look at the whole log: uniqueness, the commonest rule. */
+export async function measurePartitions(lab: Lab): Promise<Finding[]> {
+  const { rounds, seconds, events } = lab.scale;
+  // The eighth partition keeps room for what the phases append.
+  const partitionSize = Math.floor(events / 7.2);
+  // The value is free, as in nearly every such check. The event does not take it, so a body may come again.
+  let asked = 0;
+  const bodies = lab.bodies(BOUNDARIES, (next) => {
+    const event = next();
+    asked += 1;
+    const unique = { items: [{ types: [event.type], tags: { email: `user-${asked}@example.org` } }] };
+    return JSON.stringify({ events: [event], conditions: [{ failIfEventsMatch: unique }] });
+  });
+  const eight = await lab.start('stele', await lab.database({ events, partitionSize }));
+  const one = await lab.start('stele', await lab.database({ events }));
+  const drive = (port: number, length: number) => () =>
+    load({ port, path: '/v1/events/batch', bodies, connections: 64, seconds: length });
+  for (const { port } of [eight, one]) await drive(port, 2)();
+  const results = await interleave(rounds, {
+    eight: drive(eight.port, seconds),
+    one: drive(one.port, seconds),
+  });
+  refuseErrors(results);
+  return [
+    {
+      row: 'partitions',
+      value: medianRatio(rates(results.eight), rates(results.one)),
+      figures: { eightPerSecond: rates(results.eight), onePerSecond: rates(results.one), partitionSize },
+    },
+  ];
+}
+
+export function conflictShare(results: readonly LoadResult[]): number {
+  return median(results.map(({ refused, succeeded }) => refused / (refused + succeeded)));
+}
