@@ -94,7 +94,6 @@ export async function applyMigrations(client: pg.Client, options: PostgresOption
       [randomUUID(), options.partitionSize],
     );
     await client.query(`select ${schema}.ensure_partitions(1)`);
-    await client.query(`select ${schema}.ensure_idempotency_days(3)`);
     return await status(client, schema, migrations);
   } finally {
     await client

@@ -1,0 +1,251 @@
+import { LIMITS } from '../../limits.ts';
+import type { AggregateGroup, AggregateQuery, GroupBy, TagQuery, TypeSummary } from '../store.ts';
+import { type Driver, FilterSql, type Resolved } from './compile-query.ts';
+import type { Connections } from './connections.ts';
+import type { Reader } from './reader.ts';
+import { fromTimestamptz } from './rows.ts';
+import type { TypeCatalogue } from './type-catalogue.ts';
+
+/** Counts, groups, and the lists of types and tags. */
+export class Aggregates {
+  readonly #connections: Connections;
+  readonly #types: TypeCatalogue;
+  readonly #reader: Reader;
+  readonly #schema: string;
+  /** Per type what the log held up to `#summarisedTo`; only what came after is counted again. */
+  readonly #summary = new Map<number, { count: number; first: number; last: number }>();
+  #summarisedTo = 0;
+  #summarising: Promise<unknown> = Promise.resolve();
+
+  constructor(connections: Connections, types: TypeCatalogue, reader: Reader, schema: string) {
+    this.#connections = connections;
+    this.#types = types;
+    this.#reader = reader;
+    this.#schema = schema;
+  }
+
+  /** Groups in order of their first position. */
+  async aggregate(query: AggregateQuery): Promise<AggregateGroup[]> {
+    const filter = await this.#reader.resolve(query.filter);
+    if (filter === undefined) return query.groupBy.length === 0 ? [EMPTY] : [];
+    if (query.groupBy.length === 0) return [await this.#total(filter)];
+    return this.#groups(filter, query);
+  }
+
+  async #total(filter: Resolved): Promise<AggregateGroup> {
+    const { driver } = await this.#reader.choose(filter, LIMITS.pageSizeMax);
+    const [row] =
+      driver.kind === 'log' ? await this.#countLog(filter) : await this.#countMatches(filter, driver);
+    const count = Number(row?.[0] ?? 0);
+    if (count === 0) return EMPTY;
+    const [first, last] = await this.#timestamps([Number(row?.[1]), Number(row?.[2])]);
+    return {
+      key: {},
+      count,
+      firstPosition: Number(row?.[1]),
+      lastPosition: Number(row?.[2]),
+      firstTimestamp: first as string,
+      lastTimestamp: last as string,
+    };
+  }
+
+  #countMatches(filter: Resolved, driver: Driver): Promise<(string | null)[][]> {
+    const sql = new FilterSql(this.#schema, filter);
+    const text = `select count(*), min(c.position), max(c.position) from (${sql.positions(driver)}) c`;
+    return this.#connections.query('counting events', text, sql.statement.values);
+  }
+
+  /** Positions have no gaps, so a stretch of the log is counted by its ends, less the system's own events. */
+  #countLog(filter: Resolved): Promise<(string | null)[][]> {
+    const sql = new FilterSql(this.#schema, filter);
+    const bounds = sql.bounds('e.position');
+    const system = sql.bind(filter.system, '::int[]');
+    const from = (condition: string) => `from ${this.#schema}.events e where ${bounds} ${condition}`;
+    const text = `
+      select case when exists (select from ${this.#schema}.removals)
+                  then (select count(*) ${from(`and e.type <> all (${system})`)})
+                  else coalesce((select e.position ${from('order by e.position desc limit 1')})
+                              - (select e.position ${from('order by e.position limit 1')}) + 1, 0)
+                     - (select count(*) ${from(`and e.type = any (${system})`)}) end,
+             (select e.position ${from(`and e.type <> all (${system}) order by e.position limit 1`)}),
+             (select e.position ${from(`and e.type <> all (${system}) order by e.position desc limit 1`)})`;
+    return this.#connections.query('counting events', text, sql.statement.values);
+  }
+
+  async #groups(filter: Resolved, { groupBy, limit }: AggregateQuery): Promise<AggregateGroup[]> {
+    const { driver } = await this.#reader.choose(filter, LIMITS.pageSizeMax);
+    const sql = new FilterSql(this.#schema, filter);
+    const positions = sql.positions(driver);
+    const keys = groupBy.map((group, index) => keyExpression(group, index, sql));
+    const needsTags = groupBy.some((group) => group.startsWith('tag:'));
+    const body = needsTags
+      ? "cross join lateral (select ('{' || e.body || '}')::json -> 'tags' as tags) b"
+      : '';
+    const names = keys.map((_, index) => `k${index}`);
+    const text = `
+      with matched as materialized (${positions}), grouped as (
+        select ${keys.map(({ select }, index) => `${select} as k${index}`).join(', ')},
+               count(*) as count, min(e.position) as first, max(e.position) as last
+          from matched m join ${this.#schema}.events e on e.position = m.position and ${sql.bounds('e.position')}
+          ${body} ${keys.map(({ join }) => join).join(' ')}
+         group by ${names.join(', ')} order by first limit ${sql.bind(limit, '::bigint')})
+      select count, first, last,
+             (select e.timestamp from ${this.#schema}.events e where e.position = g.first),
+             (select e.timestamp from ${this.#schema}.events e where e.position = g.last),
+             ${names.join(', ')}
+        from grouped g order by first`;
+    const rows = await this.#connections.query('grouping events', text, sql.statement.values);
+    const typeColumn = groupBy.indexOf('type');
+    const typeIds = typeColumn < 0 ? [] : rows.map((row) => Number(row[5 + typeColumn]));
+    const namer = await this.#types.namer(new Set(typeIds));
+    return rows.map((row) => ({
+      key: Object.fromEntries(
+        groupBy.map((group, index) => [group, keyOf(group, row[5 + index] ?? null, namer)]),
+      ),
+      count: Number(row[0]),
+      firstPosition: Number(row[1]),
+      lastPosition: Number(row[2]),
+      firstTimestamp: fromTimestamptz(row[3] as string),
+      lastTimestamp: fromTimestamptz(row[4] as string),
+    }));
+  }
+
+  async types(): Promise<TypeSummary[]> {
+    const run = this.#summarising.then(
+      () => this.#summarise(),
+      () => this.#summarise(),
+    );
+    this.#summarising = run;
+    await run;
+    await this.#types.refresh();
+    const entries = [...this.#summary].filter(([id]) => !this.#types.isSystem(id));
+    const positions = entries.flatMap(([, { first, last }]) => [first, last]);
+    const timestamps = await this.#timestamps(positions);
+    const namer = await this.#types.namer(entries.map(([id]) => id));
+    return entries
+      .map(([id, { count }], index) => ({
+        type: namer(id),
+        count,
+        firstTimestamp: timestamps[2 * index] as string,
+        lastTimestamp: timestamps[2 * index + 1] as string,
+      }))
+      .sort((a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : 0));
+  }
+
+  async #summarise(): Promise<void> {
+    const rows = await this.#connections.query(
+      'counting events by type',
+      `select type, count(*), min(position), max(position) from ${this.#schema}.events
+        where position > $1 group by type`,
+      [this.#summarisedTo],
+    );
+    for (const [type, count, first, last] of rows) {
+      const known = this.#summary.get(Number(type));
+      this.#summary.set(Number(type), {
+        count: (known?.count ?? 0) + Number(count),
+        first: known?.first ?? Number(first),
+        last: Number(last),
+      });
+      this.#summarisedTo = Math.max(this.#summarisedTo, Number(last));
+    }
+  }
+
+  /** Skips from one distinct value to the next along the index; nothing in between is read. */
+  async tags({ key, prefix = '', after, limit }: TagQuery): Promise<string[]> {
+    if (key === undefined) return this.#tagKeys(prefix, after, limit);
+    const start = `${key}:${prefix}`;
+    const rows = await this.#connections.query(
+      'listing tag values',
+      `with recursive v(tag) as (
+         (select t.tag from ${this.#schema}.event_tags t
+           where case when $3::boolean then t.tag > $1 else t.tag >= $1 end and t.tag < $2 order by t.tag limit 1)
+         union all
+         select (select t.tag from ${this.#schema}.event_tags t where t.tag > v.tag and t.tag < $2 order by t.tag limit 1)
+           from v where v.tag is not null)
+       select tag from v where tag is not null limit $4`,
+      [
+        after === undefined ? start : max(start, `${key}:${after}`),
+        upperBound(start),
+        after !== undefined && `${key}:${after}` >= start,
+        limit,
+      ],
+    );
+    return rows.map(([tag]) => (tag as string).slice(key.length + 1));
+  }
+
+  async #tagKeys(prefix: string, after: string | undefined, limit: number): Promise<string[]> {
+    // Terms of metadata start with $, which sorts before every character of a tag key. `;` follows `:`.
+    const rows = await this.#connections.query(
+      'listing tag keys',
+      `with recursive v(key) as (
+         (select split_part(t.tag, ':', 1) from ${this.#schema}.event_tags t where t.tag >= $1 order by t.tag limit 1)
+         union all
+         select (select split_part(t.tag, ':', 1) from ${this.#schema}.event_tags t
+                  where t.tag >= v.key || ';' order by t.tag limit 1)
+           from v where v.key is not null)
+       select key from v where key is not null and starts_with(key, $2) limit $3`,
+      [max(prefix === '' ? '%' : prefix, after === undefined ? '' : `${after};`), prefix, limit],
+    );
+    return rows.map(([key]) => key as string);
+  }
+
+  async #timestamps(positions: readonly number[]): Promise<string[]> {
+    if (positions.length === 0) return [];
+    const rows = await this.#connections.query(
+      'reading timestamps',
+      `select position, timestamp from ${this.#schema}.events where position = any ($1::bigint[])`,
+      [positions],
+    );
+    const byPosition = new Map(
+      rows.map(([position, time]) => [Number(position), fromTimestamptz(time as string)]),
+    );
+    return positions.map((position) => byPosition.get(position) as string);
+  }
+}
+
+const EMPTY: AggregateGroup = {
+  key: {},
+  count: 0,
+  firstPosition: 0,
+  lastPosition: 0,
+  firstTimestamp: '',
+  lastTimestamp: '',
+};
+
+/** What to group by; a tag with several values puts the event into the group of each. */
+function keyExpression(group: GroupBy, index: number, sql: FilterSql): { select: string; join: string } {
+  switch (group) {
+    case 'type':
+      return { select: 'e.type', join: '' };
+    case 'minute':
+    case 'hour':
+    case 'day':
+      return { select: `date_trunc('${group}', e.timestamp, 'UTC')`, join: '' };
+    default: {
+      const key = sql.bind(group.slice('tag:'.length), '::text');
+      const value = `b.tags -> ${key}`;
+      return {
+        select: `v${index}.value`,
+        join: `left join lateral (
+          select a.value from json_array_elements_text(
+            case json_typeof(${value}) when 'array' then ${value} else json_build_array(${value}) end) a(value)
+           where ${value} is not null) v${index} on true`,
+      };
+    }
+  }
+}
+
+function keyOf(group: GroupBy, value: string | null, typeName: (id: number) => string): string | null {
+  if (value === null) return null;
+  if (group === 'type') return typeName(Number(value));
+  return group.startsWith('tag:') ? value : fromTimestamptz(value);
+}
+
+function max(a: string, b: string): string {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b)) >= 0 ? a : b;
+}
+
+/** The least text above every text with this prefix: U+10FFFF is the last code point. */
+function upperBound(prefix: string): string {
+  return `${prefix}\u{10FFFF}`;
+}

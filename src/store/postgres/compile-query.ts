@@ -1,0 +1,239 @@
+import type { OrderDirection } from '../../model/filter.ts';
+import { Statement } from './statement.ts';
+
+/**
+ * A filter as SQL.
+ *
+ * PostgreSQL does not know which side of a conjunction is the rare one: it has no statistics on single tags, and
+ * with LIMIT it likes to walk the primary key until enough rows have passed. So the read is driven by hand. One
+ * side, the most selective, yields candidate positions in order from an index; every other side is a probe of
+ * an index at that position. The probes are scalar subqueries, which the planner cannot turn into joins, and
+ * each repeats the bounds on the position, which it does not carry over by itself and needs to pick partitions.
+ */
+
+/** A filter with its types, ids and members resolved to what the tables hold. */
+export interface Resolved {
+  /** Exclusive bounds on the position. */
+  readonly after: number;
+  readonly before: number;
+  /** Undefined: every type but the system's own. */
+  readonly types: readonly number[] | undefined;
+  readonly system: readonly number[];
+  readonly items: readonly ResolvedItem[] | undefined;
+  /** Positions of the ids asked for. */
+  readonly positions: readonly number[] | undefined;
+  /** Each a set of terms of which an event has at least one. */
+  readonly sides: readonly (readonly string[])[];
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+export interface ResolvedItem {
+  /** Undefined: what the filter allows; empty: nothing. */
+  readonly types: readonly number[] | undefined;
+  readonly terms: readonly string[];
+}
+
+/** What yields the candidates. */
+export type Driver =
+  | { readonly kind: 'positions' }
+  | { readonly kind: 'side'; readonly index: number }
+  | { readonly kind: 'items' }
+  | { readonly kind: 'types' }
+  | { readonly kind: 'time' }
+  | { readonly kind: 'log' };
+
+export interface Window {
+  readonly limit: number;
+  readonly direction: OrderDirection;
+}
+
+export class FilterSql {
+  readonly statement = new Statement();
+  readonly #schema: string;
+  readonly #filter: Resolved;
+
+  constructor(schema: string, filter: Resolved) {
+    this.#schema = schema;
+    this.#filter = filter;
+  }
+
+  bind(value: unknown, cast = ''): string {
+    return this.statement.bind(value, cast);
+  }
+
+  /** `position` inside the bounds of the filter. */
+  bounds(column: string): string {
+    const { after, before } = this.#filter;
+    const lower = `${column} > ${this.bind(after, '::bigint')}`;
+    return before >= Number.MAX_SAFE_INTEGER
+      ? lower
+      : `${lower} and ${column} < ${this.bind(before, '::bigint')}`;
+  }
+
+  /** Whether a row of `events` (alias given) passes the filter, bounds included; `driver` is what it came from. */
+  eventPredicate(alias: string, driver: Driver): string {
+    const position = `${alias}.position`;
+    return all([
+      this.bounds(position),
+      this.#typePredicate(`${alias}.type`, driver),
+      this.#timePredicate(alias),
+      ...this.#probes(position, `${alias}.type`, driver),
+    ]);
+  }
+
+  /**
+   * A query that yields the positions of matching events, each once, as column `position`. With a window: the
+   * first `limit` of them in order; without: all of them in no order.
+   */
+  positions(driver: Driver, window?: Window): string {
+    switch (driver.kind) {
+      case 'positions':
+        return this.#fromEvents(
+          driver,
+          `e.position = any (${this.bind(this.#filter.positions ?? [], '::bigint[]')})`,
+          window,
+        );
+      case 'side': {
+        const terms = this.#filter.sides[driver.index] ?? [];
+        if (terms.length === 1) return this.#fromTags(driver, `t.tag = ${this.bind(terms[0])}`, window);
+        if (window === undefined) {
+          const each = this.#fromTags(driver, `t.tag = any (${this.bind(terms, '::text[]')})`);
+          return `select distinct d.position from (${each}) d`;
+        }
+        const each = this.#fromTags(driver, 't.tag = u.tag', window);
+        return this.#merged(
+          `select s.position from unnest(${this.bind(terms, '::text[]')}) u(tag), lateral (${each}) s`,
+          window,
+        );
+      }
+      case 'items':
+        return this.#merged(
+          (this.#filter.items ?? []).map((item) => `(${this.#item(item, window)})`).join(' union all '),
+          window,
+        );
+      case 'types':
+        return this.#byType(this.#filter.types ?? [], driver, window);
+      case 'time':
+      case 'log':
+        return this.#fromEvents(driver, undefined, window);
+      default:
+        return driver satisfies never;
+    }
+  }
+
+  #item(item: ResolvedItem, window: Window | undefined): string {
+    const driver: Driver = { kind: 'items' };
+    const [first, ...rest] = item.terms;
+    if (first === undefined) return this.#byType(item.types ?? [], driver, window);
+    const types = item.types === undefined ? undefined : `t.type = any (${this.bind(item.types, '::int[]')})`;
+    return this.#fromTags(
+      driver,
+      all([
+        `t.tag = ${this.bind(first)}`,
+        types ?? this.#allowedTypes('t.type'),
+        ...rest.map((term) => this.#hasTerm([term], 't.position')),
+      ]),
+      window,
+    );
+  }
+
+  #byType(types: readonly number[], driver: Driver, window: Window | undefined): string {
+    const numbers = this.bind(types, '::int[]');
+    if (window === undefined) return this.#fromEvents(driver, `e.type = any (${numbers})`);
+    const each = this.#fromEvents(driver, 'e.type = u.type', window);
+    return this.#merged(`select s.position from unnest(${numbers}) u(type), lateral (${each}) s`, window);
+  }
+
+  #fromTags(driver: Driver, condition: string, window?: Window): string {
+    const where = all([
+      condition,
+      this.bounds('t.position'),
+      this.#typePredicate('t.type', driver),
+      this.#timeProbe('t.position'),
+      ...this.#probes('t.position', 't.type', driver),
+    ]);
+    return `select t.position from ${this.#schema}.event_tags t where ${where}${ordered('t.position', this.#bound(window))}`;
+  }
+
+  #fromEvents(driver: Driver, condition: string | undefined, window?: Window): string {
+    const where = all([condition, this.eventPredicate('e', driver)]);
+    const rows = `select e.position from ${this.#schema}.events e where ${where}`;
+    // The fence keeps the planner from walking the primary key instead of the index on the time.
+    if (driver.kind === 'time' && window !== undefined) {
+      return `select d.position from (${rows} offset 0) d${ordered('d.position', this.#bound(window))}`;
+    }
+    return `${rows}${ordered('e.position', this.#bound(window))}`;
+  }
+
+  #merged(rows: string, window: Window | undefined): string {
+    return `select distinct d.position from (${rows}) d${ordered('d.position', this.#bound(window))}`;
+  }
+
+  #bound(window: Window | undefined): { limit: string; direction: OrderDirection } | undefined {
+    return window === undefined
+      ? undefined
+      : { limit: this.bind(window.limit, '::bigint'), direction: window.direction };
+  }
+
+  #typePredicate(column: string, driver: Driver): string | undefined {
+    if (driver.kind === 'types') return undefined;
+    // Where items are, each says which types it takes.
+    if (this.#filter.items !== undefined && this.#filter.types === undefined) return undefined;
+    return this.#allowedTypes(column);
+  }
+
+  #allowedTypes(column: string): string | undefined {
+    const { types, system } = this.#filter;
+    if (types !== undefined) return `${column} = any (${this.bind(types, '::int[]')})`;
+    return system.length === 0 ? undefined : `${column} <> all (${this.bind(system, '::int[]')})`;
+  }
+
+  #timePredicate(alias: string): string | undefined {
+    const { from, to } = this.#filter;
+    const column = `${alias}.timestamp`;
+    return all([
+      from === undefined ? undefined : `${column} >= ${this.bind(from, '::timestamptz')}`,
+      to === undefined ? undefined : `${column} < ${this.bind(to, '::timestamptz')}`,
+    ]);
+  }
+
+  #timeProbe(position: string): string | undefined {
+    const condition = this.#timePredicate('y');
+    if (condition === '') return undefined;
+    return `(select true from ${this.#schema}.events y where y.position = ${position} and ${this.bounds('y.position')} and ${condition} limit 1)`;
+  }
+
+  #probes(position: string, type: string, driver: Driver): (string | undefined)[] {
+    const { sides, items } = this.#filter;
+    const probes: (string | undefined)[] = sides.map((terms, index) =>
+      driver.kind === 'side' && driver.index === index ? undefined : this.#hasTerm(terms, position),
+    );
+    if (items !== undefined && driver.kind !== 'items') {
+      const alternatives = items.map((item) =>
+        all([
+          item.types === undefined
+            ? this.#allowedTypes(type)
+            : `${type} = any (${this.bind(item.types, '::int[]')})`,
+          ...item.terms.map((term) => this.#hasTerm([term], position)),
+        ]),
+      );
+      probes.push(`(${alternatives.map((text) => (text === '' ? 'true' : `(${text})`)).join(' or ')})`);
+    }
+    return probes;
+  }
+
+  #hasTerm(terms: readonly string[], position: string): string {
+    const tag =
+      terms.length === 1 ? `x.tag = ${this.bind(terms[0])}` : `x.tag = any (${this.bind(terms, '::text[]')})`;
+    return `(select true from ${this.#schema}.event_tags x where ${tag} and x.position = ${position} and ${this.bounds('x.position')} limit 1)`;
+  }
+}
+
+function all(conditions: readonly (string | undefined)[]): string {
+  return conditions.filter((condition) => condition !== undefined && condition !== '').join(' and ');
+}
+
+function ordered(column: string, bound: { limit: string; direction: OrderDirection } | undefined): string {
+  return bound === undefined ? '' : ` order by ${column} ${bound.direction} limit ${bound.limit}`;
+}

@@ -1,0 +1,356 @@
+import type { StoredEvent } from '../../model/event.ts';
+import type { Filter, OrderDirection } from '../../model/filter.ts';
+import type { Explanation, ReadQuery, ReadResult } from '../store.ts';
+import { type Driver, FilterSql, type Resolved } from './compile-query.ts';
+import type { Connections } from './connections.ts';
+import { EVENT_COLUMNS, type Row, toStoredEvent } from './rows.ts';
+import type { TypeCatalogue } from './type-catalogue.ts';
+
+/**
+ * Pages of events in any order.
+ *
+ * In order of position the rarest side of the filter yields candidates in that very order, and LIMIT ends the
+ * walk. In another order there are two ways: *collect* all matches of a rare side and sort them, or *walk* the
+ * index of the order and probe each event. The first costs what matches, the second what does not; a bounded
+ * count of each side decides.
+ */
+const COLLECT_MAX = 10_000;
+const SAMPLE_MAX = 1000;
+
+interface Choice {
+  readonly driver: Driver;
+  /** Candidates of the driver, counted up to a bound. */
+  readonly rows: number;
+}
+
+export class Reader {
+  readonly #connections: Connections;
+  readonly #types: TypeCatalogue;
+  readonly #schema: string;
+
+  constructor(connections: Connections, types: TypeCatalogue, schema: string) {
+    this.#connections = connections;
+    this.#types = types;
+    this.#schema = schema;
+  }
+
+  async read(query: ReadQuery): Promise<ReadResult> {
+    const startedMs = performance.now();
+    const filter = await this.resolve(query.filter);
+    if (filter === undefined) return { events: [], ...this.#nothing(query) };
+    const { driver, rows } = await this.choose(
+      filter,
+      query.orderBy === 'position' ? SAMPLE_MAX : COLLECT_MAX,
+    );
+    const collect = query.orderBy === 'position' || driver.kind === 'positions' || rows < COLLECT_MAX;
+    const run = collect ? this.#collected(query, filter, driver) : this.#walked(query, filter);
+    const { events, examined } = await run;
+    if (query.explain !== true) return { events };
+    const explain: Explanation = {
+      side: describe(driver, filter, collect ? undefined : query.orderBy),
+      rowsExamined: examined,
+      milliseconds: Math.round((performance.now() - startedMs) * 1000) / 1000,
+      hint: hint(driver, examined, events.length),
+    };
+    return { events, explain };
+  }
+
+  /** The filter with numbers for names; undefined when nothing can match. */
+  async resolve(filter: Filter): Promise<Resolved | undefined> {
+    const system = await this.#types.system();
+    const types = filter.types === undefined ? undefined : await this.#types.matching(filter.types);
+    if (types?.length === 0) return undefined;
+    const items =
+      filter.items === undefined
+        ? undefined
+        : await Promise.all(
+            filter.items.map(async (item) => ({
+              types:
+                item.types === undefined
+                  ? undefined
+                  : await this.#types.matching([...item.types].map((text) => ({ text, prefix: false }))),
+              terms: item.terms,
+            })),
+          );
+    const possible = items?.filter((item) => item.types === undefined || item.types.length > 0);
+    if (possible?.length === 0) return undefined;
+    let positions: number[] | undefined;
+    if (filter.ids !== undefined) {
+      const found = await this.#connections.query(
+        'reading events by id',
+        `select position from ${this.#schema}.event_ids where id = any ($1::uuid[])`,
+        [filter.ids],
+        { name: 'ids' },
+      );
+      positions = found.map(([position]) => Number(position));
+      if (positions.length === 0) return undefined;
+    }
+    const { after, before, sides, from, to } = filter;
+    return { after, before, types, system, items: possible, positions, sides, from, to };
+  }
+
+  /** The most selective side. Sides are counted up to `max`, and not at all where there is no choice. */
+  async choose(filter: Resolved, max: number): Promise<Choice> {
+    if (filter.positions !== undefined)
+      return { driver: { kind: 'positions' }, rows: filter.positions.length };
+    const drivers: Driver[] = filter.sides.map((_, index) => ({ kind: 'side', index }));
+    if (filter.items !== undefined) drivers.push({ kind: 'items' });
+    if (filter.types !== undefined) drivers.push({ kind: 'types' });
+    const timed = filter.from !== undefined || filter.to !== undefined;
+    if (timed) drivers.push({ kind: 'time' });
+    const only = drivers[0];
+    if (only === undefined) return { driver: { kind: 'log' }, rows: Number.POSITIVE_INFINITY };
+    if (drivers.length === 1 && max === SAMPLE_MAX && only.kind !== 'time')
+      return { driver: only, rows: max };
+    const counts = await this.#sample(filter, drivers, timed ? COLLECT_MAX : max);
+    let best = 0;
+    for (const [index, count] of counts.entries()) if (count < (counts[best] ?? 0)) best = index;
+    const rows = counts[best] ?? 0;
+    const driver = drivers[best] as Driver;
+    // A time range that holds much of the log is better walked through in order of position.
+    if (driver.kind === 'time' && rows >= COLLECT_MAX) return this.#timeOrLog(filter, drivers, counts);
+    return { driver, rows };
+  }
+
+  async #timeOrLog(filter: Resolved, drivers: readonly Driver[], counts: readonly number[]): Promise<Choice> {
+    const others = drivers.findIndex((driver) => driver.kind !== 'time');
+    if (others >= 0) return { driver: drivers[others] as Driver, rows: counts[others] ?? 0 };
+    // What share of the log lies in the range, if times were spread evenly? Most often they nearly are.
+    const [row] = await this.#connections.query(
+      'estimating a range of time',
+      `with bounds as (
+         select (select timestamp from ${this.#schema}.events order by timestamp, position limit 1) as first,
+                (select timestamp from ${this.#schema}.events order by timestamp desc, position desc limit 1) as last)
+       select extract(epoch from least(coalesce($2::timestamptz, last), last) - greatest(coalesce($1::timestamptz, first), first))
+              / greatest(extract(epoch from last - first), 0.001) from bounds`,
+      [filter.from ?? null, filter.to ?? null],
+    );
+    const share = Number(row?.[0] ?? 1);
+    const driver: Driver = share < 0.5 ? { kind: 'time' } : { kind: 'log' };
+    return { driver, rows: Number.POSITIVE_INFINITY };
+  }
+
+  async #sample(filter: Resolved, drivers: readonly Driver[], max: number): Promise<number[]> {
+    const sql = new FilterSql(this.#schema, filter);
+    const tags = (terms: readonly string[]) =>
+      `(select count(*) from (select from ${this.#schema}.event_tags t
+         where t.tag = any (${sql.bind(terms, '::text[]')}) and ${sql.bounds('t.position')} limit ${max}) s)`;
+    const typed = (types: readonly number[]) =>
+      `(select count(*) from (select from ${this.#schema}.events e
+         where e.type = any (${sql.bind(types, '::int[]')}) and ${sql.bounds('e.position')} limit ${max}) s)`;
+    const counts = drivers.map((driver) => {
+      switch (driver.kind) {
+        case 'side':
+          return tags(filter.sides[driver.index] ?? []);
+        case 'types':
+          return typed(filter.types ?? []);
+        case 'items':
+          return (filter.items ?? [])
+            .map((item) => {
+              const sides = item.terms.map((term) => tags([term]));
+              if (sides.length === 0) return typed(item.types ?? []);
+              return sides.length === 1 ? (sides[0] as string) : `least(${sides.join(', ')})`;
+            })
+            .join(' + ');
+        case 'time':
+          return `(select count(*) from (select from ${this.#schema}.events e where
+             (${sql.bind(filter.from ?? null, '::timestamptz')} is null or e.timestamp >= ${sql.bind(filter.from ?? null, '::timestamptz')})
+             and (${sql.bind(filter.to ?? null, '::timestamptz')} is null or e.timestamp < ${sql.bind(filter.to ?? null, '::timestamptz')})
+             limit ${max}) s)`;
+        default:
+          return `${max}`;
+      }
+    });
+    const [row] = await this.#connections.query(
+      'planning a read',
+      `select ${counts.join(', ')}`,
+      sql.statement.values,
+    );
+    return (row ?? []).map(Number);
+  }
+
+  /** All candidates of the driver, then the order. In order of position LIMIT goes all the way down. */
+  async #collected(query: ReadQuery, filter: Resolved, driver: Driver): Promise<Rows> {
+    const { orderBy, direction, from, limit, offset } = query;
+    const byPosition = orderBy === 'position';
+    const sql = new FilterSql(this.#schema, byPosition ? resumed(filter, query) : filter);
+    const positions = sql.positions(driver, byPosition ? { limit: limit + offset, direction } : undefined);
+    const join = orderBy === 'type' ? `join ${this.#schema}.types k on k.id = e.type` : '';
+    const where = from === undefined || byPosition ? 'true' : keyset(sql, query, 'k.type');
+    const text = `select ${EVENT_COLUMNS} from (${positions}) p
+      cross join lateral (select * from ${this.#schema}.events e where e.position = p.position and ${sql.bounds('e.position')}) e
+      ${join} where ${where} order by ${order(orderBy, direction)} limit ${sql.bind(limit, '::bigint')} offset ${sql.bind(offset, '::bigint')}`;
+    return this.#rows(text, sql.statement.values, query.explain === true);
+  }
+
+  /** Along the index of the order, probing each event for all sides. */
+  async #walked(query: ReadQuery, filter: Resolved): Promise<Rows> {
+    if (query.orderBy === 'type') return this.#walkedByType(query, filter);
+    const { orderBy, direction, from, limit, offset } = query;
+    const sql = new FilterSql(this.#schema, filter);
+    const driver: Driver = { kind: 'log' };
+    const where = from === undefined ? 'true' : keyset(sql, query, '');
+    const tail = `order by ${order(orderBy, direction)} limit ${sql.bind(limit, '::bigint')} offset ${sql.bind(offset, '::bigint')}`;
+    const source =
+      orderBy === 'eventId'
+        ? `${this.#schema}.event_ids i cross join lateral (select * from ${this.#schema}.events e
+             where e.position = i.position and ${sql.eventPredicate('e', driver)}) e`
+        : `${this.#schema}.events e`;
+    const predicate =
+      orderBy === 'eventId'
+        ? where.replaceAll('e.id', 'i.id')
+        : `${where} and ${sql.eventPredicate('e', driver)}`;
+    const text = `select ${EVENT_COLUMNS} from ${source} where ${predicate} ${
+      orderBy === 'eventId' ? tail.replace('e.id', 'i.id') : tail
+    }`;
+    return this.#rows(text, sql.statement.values, query.explain === true);
+  }
+
+  /** Types one after the other in order of their names, each in order of position. */
+  async #walkedByType(query: ReadQuery, filter: Resolved): Promise<Rows> {
+    await this.#types.refresh();
+    const { direction, from } = query;
+    const allowed = (id: number) =>
+      filter.types?.includes(id) ?? (filter.items !== undefined || !filter.system.includes(id));
+    const types = this.#types.sorted().filter(({ id }) => allowed(id));
+    if (direction === 'desc') types.reverse();
+    const begins = (name: string) =>
+      from === undefined || (direction === 'asc' ? name >= from.type : name <= from.type);
+    const events: StoredEvent[] = [];
+    let skip = query.offset;
+    let examined = 0;
+    for (const { id, name } of types) {
+      if (!begins(name)) continue;
+      const resume = from !== undefined && name === from.type ? from.position : undefined;
+      const narrowed: Resolved = { ...filter, types: [id] };
+      const bounded = resume === undefined ? narrowed : pastPosition(narrowed, resume, direction);
+      const sql = new FilterSql(this.#schema, bounded);
+      const text = `select ${EVENT_COLUMNS} from ${this.#schema}.events e where e.type = ${sql.bind(id, '::int')}
+        and ${sql.eventPredicate('e', { kind: 'types' })} order by e.position ${direction}
+        limit ${sql.bind(query.limit - events.length + skip, '::bigint')}`;
+      const page = await this.#rows(text, sql.statement.values, query.explain === true);
+      examined += page.examined;
+      events.push(...page.events.slice(skip));
+      skip = Math.max(0, skip - page.events.length);
+      if (events.length >= query.limit) break;
+    }
+    return { events, examined };
+  }
+
+  async #rows(text: string, values: readonly unknown[], explain: boolean): Promise<Rows> {
+    const rows: Row[] = await this.#connections.query('reading events', text, values);
+    const namer = await this.#types.namer(new Set(rows.map((row) => Number(row[4]))));
+    const events = rows.map((row) => toStoredEvent(row, namer));
+    if (!explain) return { events, examined: 0 };
+    const plan = await this.#connections.query(
+      'explaining a read',
+      `explain (analyze, timing off, format json) ${text}`,
+      values,
+    );
+    return { events, examined: rowsExamined(JSON.parse(plan[0]?.[0] ?? '[]')) };
+  }
+
+  #nothing(query: ReadQuery): { explain: Explanation } | Record<string, never> {
+    if (query.explain !== true) return {};
+    const side = query.filter.ids === undefined ? 'eventTypes' : 'eventIds';
+    return {
+      explain: {
+        side,
+        rowsExamined: 0,
+        milliseconds: 0,
+        hint: 'The log holds none of what the filter names.',
+      },
+    };
+  }
+}
+
+interface Rows {
+  readonly events: readonly StoredEvent[];
+  readonly examined: number;
+}
+
+/** In order of position a resumed read is one with another bound. */
+function resumed(filter: Resolved, { from, direction }: ReadQuery): Resolved {
+  return from === undefined ? filter : pastPosition(filter, from.position, direction);
+}
+
+function pastPosition(filter: Resolved, position: number, direction: OrderDirection): Resolved {
+  return direction === 'asc'
+    ? { ...filter, after: Math.max(filter.after, position) }
+    : { ...filter, before: Math.min(filter.before, position) };
+}
+
+function order(orderBy: ReadQuery['orderBy'], direction: OrderDirection): string {
+  const column = { position: '', timestamp: 'e.timestamp', type: 'k.type', eventId: 'e.id' }[orderBy];
+  return column === '' ? `e.position ${direction}` : `${column} ${direction}, e.position ${direction}`;
+}
+
+function keyset(sql: FilterSql, { orderBy, direction, from }: ReadQuery, typeColumn: string): string {
+  if (from === undefined) return 'true';
+  const comparison = direction === 'asc' ? '>' : '<';
+  const position = sql.bind(from.position, '::bigint');
+  switch (orderBy) {
+    case 'timestamp':
+      return `(e.timestamp, e.position) ${comparison} (${sql.bind(from.timestamp, '::timestamptz')}, ${position})`;
+    case 'type':
+      return `(${typeColumn}, e.position) ${comparison} (${sql.bind(from.type, '::text')}, ${position})`;
+    case 'eventId':
+      return `e.id ${comparison} ${sql.bind(from.id, '::uuid')}`;
+    default:
+      return `e.position ${comparison} ${position}`;
+  }
+}
+
+interface PlanNode {
+  'Node Type'?: string;
+  'Actual Rows'?: number;
+  'Actual Loops'?: number;
+  'Rows Removed by Filter'?: number;
+  Plan?: PlanNode;
+  Plans?: PlanNode[];
+}
+
+/** Rows that the scans of a plan touched, those they threw away included. */
+function rowsExamined(plan: readonly PlanNode[] | PlanNode): number {
+  if (Array.isArray(plan)) return plan.reduce((sum, node: PlanNode) => sum + rowsExamined(node), 0);
+  const node = plan as PlanNode;
+  const below = [...(node.Plan === undefined ? [] : [node.Plan]), ...(node.Plans ?? [])];
+  const inner = below.reduce((sum, child) => sum + rowsExamined(child), 0);
+  if (
+    !/Scan$/.test(node['Node Type'] ?? '') ||
+    /Function|Subquery|Values|Bitmap Index/.test(node['Node Type'] ?? '')
+  )
+    return inner;
+  const rows = (node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0);
+  return inner + Math.round(rows * (node['Actual Loops'] ?? 1));
+}
+
+function describe(driver: Driver, filter: Resolved, walked: string | undefined): string {
+  if (walked !== undefined) return `order ${walked}`;
+  switch (driver.kind) {
+    case 'side': {
+      const terms = filter.sides[driver.index] ?? [];
+      return terms.length === 1 ? `tag ${terms[0]}` : `any of ${terms.length} tags`;
+    }
+    case 'items':
+      return `${filter.items?.length ?? 0} query items`;
+    case 'types':
+      return `${filter.types?.length ?? 0} types`;
+    case 'positions':
+      return 'eventIds';
+    case 'time':
+      return 'timestamp';
+    case 'log':
+      return 'position';
+    default:
+      return driver satisfies never;
+  }
+}
+
+function hint(driver: Driver, examined: number, found: number): string {
+  if (examined <= 20 * Math.max(found, 10)) return 'The read touched little more than it returned.';
+  if (driver.kind === 'log' || driver.kind === 'time') {
+    return 'Add a tag or a type that few events have, or bounds on the position.';
+  }
+  return 'Most candidates were thrown away: add a rarer tag, or bounds on the position.';
+}

@@ -1,0 +1,258 @@
+import { StoreError } from '../../errors.ts';
+import type { Metrics } from '../../metrics.ts';
+import type { Filter } from '../../model/filter.ts';
+import type {
+  AggregateGroup,
+  AggregateQuery,
+  AppendOutcome,
+  AppendRequest,
+  Backend,
+  BackendHealth,
+  DocumentQuery,
+  EventBlock,
+  Head,
+  ReadQuery,
+  ReadResult,
+  StoredDocument,
+  TagQuery,
+  TypeSummary,
+} from '../store.ts';
+import { Aggregates } from './aggregates.ts';
+import { Connections, type Logger } from './connections.ts';
+import { applyMigrations } from './migrate.ts';
+import { type PostgresOptions, parsePostgresUrl } from './options.ts';
+import { Reader } from './reader.ts';
+import { fromTimestamptz } from './rows.ts';
+import { Scanner } from './scan.ts';
+import { TypeCatalogue } from './type-catalogue.ts';
+import { Watcher } from './watcher.ts';
+import { Writer } from './writer.ts';
+
+/** The log in a PostgreSQL database, version 14 to 18. */
+export class PostgresBackend implements Backend {
+  readonly name: string;
+  readonly #options: PostgresOptions;
+  readonly #logger: Logger;
+  readonly #connections: Connections;
+  readonly #types: TypeCatalogue;
+  readonly #writer: Writer;
+  readonly #watcher: Watcher;
+  readonly #reader: Reader;
+  readonly #aggregates: Aggregates;
+  readonly #scanner: Scanner;
+  #logId = '';
+  /** The head query under way, and the one that calls arriving meanwhile will share. */
+  #heads: { current: Promise<Head>; next: Promise<Head> | undefined } | undefined;
+  #durability = '';
+
+  constructor(
+    url: string,
+    { metrics, logger, name = 'postgres' }: { metrics: Metrics; logger: Logger; name?: string },
+  ) {
+    this.name = name;
+    this.#options = parsePostgresUrl(url);
+    this.#logger = logger;
+    const { schema } = this.#options;
+    this.#connections = new Connections(this.#options, { metrics, logger });
+    this.#types = new TypeCatalogue(this.#connections, schema);
+    this.#writer = new Writer(this.#connections, this.#types, { ...this.#options, metrics, logger });
+    this.#watcher = new Watcher(this.#connections, this.#options, { writer: this.#writer.id, logger });
+    this.#reader = new Reader(this.#connections, this.#types, schema);
+    this.#aggregates = new Aggregates(this.#connections, this.#types, this.#reader, schema);
+    this.#scanner = new Scanner(this.#connections, this.#types, this.#reader, schema);
+  }
+
+  get logId(): string {
+    return this.#logId;
+  }
+
+  async start(): Promise<void> {
+    const client = await this.#connections.client({ statementTimeoutMs: 600_000 });
+    try {
+      await applyMigrations(client, this.#options);
+      const { rows } = await client.query({
+        text: `select log_id, current_setting('fsync'), current_setting('full_page_writes'),
+                      current_setting('synchronous_commit'), current_setting('server_version_num')
+                 from ${this.#options.schema}.log`,
+        rowMode: 'array',
+      });
+      const [logId, fsync, fullPageWrites, synchronousCommit, version] = rows[0] as unknown as string[];
+      this.#logId = logId as string;
+      if (Number(version) < 140_000) {
+        throw new StoreError('STORAGE_ERROR', 'PostgreSQL is older than version 14. Upgrade the database.');
+      }
+      this.#checkDurability({ fsync, fullPageWrites, synchronousCommit });
+    } finally {
+      await client.end();
+    }
+    await this.#types.refresh();
+    await this.#watcher.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#watcher.stop();
+    await this.#writer.stop();
+    await this.#connections.stop();
+  }
+
+  async append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+    const outcome = await this.#writer.append(requests);
+    this.#watcher.committed(outcome, requests);
+    return outcome;
+  }
+
+  read(query: ReadQuery): Promise<ReadResult> {
+    return this.#reader.read(query);
+  }
+
+  async *scan(filter: Filter, { signal }: { signal: AbortSignal }): AsyncGenerator<EventBlock> {
+    const { position } = await this.head();
+    yield* this.#scanner.scan(filter, position, signal);
+  }
+
+  aggregate(query: AggregateQuery): Promise<AggregateGroup[]> {
+    return this.#aggregates.aggregate(query);
+  }
+
+  types(): Promise<TypeSummary[]> {
+    return this.#aggregates.types();
+  }
+
+  tags(query: TagQuery): Promise<string[]> {
+    return this.#aggregates.tags(query);
+  }
+
+  async head({ at }: { at?: string } = {}): Promise<Head> {
+    if (at === undefined) return this.#sharedHead();
+    const [row] = await this.#connections.query(
+      'finding a position by time',
+      `select ${this.#options.schema}.position_at($1::timestamptz)`,
+      [at],
+    );
+    const { oldest } = await this.#sharedHead();
+    return { position: Number(row?.[0]), oldest };
+  }
+
+  wake(listener: () => void): () => void {
+    return this.#watcher.wake(listener);
+  }
+
+  async documents(query: DocumentQuery): Promise<StoredDocument[]> {
+    const { collection, key = null, from = null, to = null, descending = false, limit } = query;
+    const rows = await this.#connections.query(
+      'reading documents',
+      `select collection, key, revision, body, updated_at from ${this.#options.schema}.documents
+        where collection = $1 and ($2::text is null or key = $2)
+          and ($3::text is null or key >= $3) and ($4::text is null or key < $4)
+        order by key ${descending ? 'desc' : 'asc'} limit $5`,
+      [collection, key, from, to, limit],
+    );
+    return rows.map((row) => ({
+      collection: row[0] as string,
+      key: row[1] as string,
+      revision: Number(row[2]),
+      body: row[3] as string,
+      updatedAt: fromTimestamptz(row[4] as string),
+    }));
+  }
+
+  async health(): Promise<BackendHealth> {
+    const checks: Record<string, { ok: boolean; detail: string }> = {};
+    try {
+      const [row] = await this.#connections.query(
+        'checking the database',
+        `select current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only'),
+                current_setting('fsync')`,
+      );
+      const readOnly = row?.[1] === 't' || row?.[2] === 'on' || this.#writer.readOnly;
+      checks['database'] = { ok: true, detail: `PostgreSQL ${row?.[0]} answers` };
+      checks['writes'] = readOnly
+        ? { ok: false, detail: 'the database takes no writes: appends are refused, reads work' }
+        : { ok: true, detail: 'the database takes writes' };
+    } catch (error) {
+      const breaker = this.#connections.breakerOpen ? ' (circuit breaker open)' : '';
+      checks['database'] = { ok: false, detail: `the database does not answer${breaker}` };
+      this.#logger.warn({ err: error }, 'the health check failed');
+    }
+    checks['durability'] = {
+      ok: this.#durability === '',
+      detail: this.#durability || 'commits are flushed to disk',
+    };
+    return { ready: checks['database']?.ok === true, checks };
+  }
+
+  /**
+   * The head as it is at some point after the call. Calls that arrive while a query runs share the next one: they
+   * need a head that is not older than themselves.
+   */
+  #sharedHead(): Promise<Head> {
+    if (this.#heads === undefined) {
+      const heads = { current: this.#queryHead(), next: undefined as Promise<Head> | undefined };
+      this.#heads = heads;
+      this.#advance(heads);
+      return heads.current;
+    }
+    const heads = this.#heads;
+    heads.next ??= heads.current.then(
+      () => this.#queryHead(),
+      () => this.#queryHead(),
+    );
+    return heads.next;
+  }
+
+  #advance(heads: { current: Promise<Head>; next: Promise<Head> | undefined }): void {
+    const settled = () => {
+      if (heads.next === undefined) {
+        this.#heads = undefined;
+        return;
+      }
+      heads.current = heads.next;
+      heads.next = undefined;
+      this.#advance(heads);
+    };
+    heads.current.then(settled, settled);
+  }
+
+  async #queryHead(): Promise<Head> {
+    const events = `${this.#options.schema}.events`;
+    const [row] = await this.#connections.query(
+      'reading the head',
+      `select coalesce((select position from ${events} order by position desc limit 1), 0),
+              coalesce((select position from ${events} order by position limit 1), 1)`,
+      [],
+      { name: 'head' },
+    );
+    return { position: Number(row?.[0]), oldest: Number(row?.[1]) };
+  }
+
+  #checkDurability(settings: Record<string, string | undefined>): void {
+    const off = Object.entries(settings).filter(([, value]) => value === 'off');
+    if (settings['fsync'] !== 'off' && settings['fullPageWrites'] !== 'off') {
+      // A session may raise synchronous_commit by itself, and the append session does.
+      if (settings['synchronousCommit'] === 'off') {
+        this.#logger.warn(
+          {},
+          'synchronous_commit is off in the database: the append connection turns it on for itself',
+        );
+      }
+      return;
+    }
+    const names = off.map(([name]) => name).join(', ');
+    if (!this.#options.unsafeDurability) {
+      throw new StoreError(
+        'STORAGE_ERROR',
+        `The database can lose acknowledged events: ${names} is off. Turn it on, or add unsafeDurability=true to the store URL to accept that.`,
+      );
+    }
+    this.#durability = `${names} is off: a crash of the database machine loses acknowledged events`;
+    this.#logger.error({ settings }, this.#durability);
+  }
+}
+
+/** Opens the backend for a `postgres:` or `postgresql:` URL; it connects at `start`. */
+export function openPostgres(
+  url: string,
+  options: { metrics: Metrics; logger: Logger; name?: string },
+): Backend {
+  return new PostgresBackend(url, options);
+}
