@@ -40,9 +40,9 @@ function words(key: string): string[] {
   return key.replace(/[A-Z]/g, (letter) => `.${letter.toLowerCase()}`).split('.');
 }
 
-/** Flags that a verb which opens the store takes, for `parseArgs` and for its help. Passwords have none: others can list them. */
-export function settingFlags(settings: SettingSchemas): string[] {
-  return [...settings.keys()].filter((key) => key !== 'postgresql.password').map(flagName);
+/** Passwords have no flag: everybody on the machine can list the arguments of a process. */
+export function hasFlag(key: string): boolean {
+  return key !== 'postgresql.password';
 }
 
 export function readFlags(
@@ -50,7 +50,7 @@ export function readFlags(
   settings: SettingSchemas,
 ): { findings: Finding[]; file?: string } {
   const names = new Map<string, string>();
-  for (const key of settings.keys()) if (key !== 'postgresql.password') names.set(flagName(key), key);
+  for (const key of settings.keys()) if (hasFlag(key)) names.set(flagName(key), key);
   const options: Record<string, { type: 'string' | 'boolean' }> = { config: { type: 'string' } };
   for (const [flag, key] of names) {
     options[flag] = { type: settings.get(key)?.['type'] === 'boolean' ? 'boolean' : 'string' };

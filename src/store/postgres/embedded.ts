@@ -102,7 +102,9 @@ export class EmbeddedBackend implements Backend {
   }
 
   wake(listener: () => void): () => void {
-    const own = () => listener();
+    const own = () => {
+      if (this.#wakers.has(own)) listener();
+    };
     this.#wakers.add(own);
     const release = this.#inner?.wake(own);
     return () => {
