@@ -149,7 +149,7 @@ begin
     select json_agg(json_build_object('r', k.r, 'kind', 'key', 'hash', i.hash, 'first', i.first_position,
              'recorded', i.recorded_at, 'ids', i.ids, 'timestamps', i.timestamps)), array_agg(k.r)
       into v_found, v_refused
-      from json_to_recordset(p_keys) k(r integer, caller text, key text)
+      from json_to_recordset(p_keys::json) k(r integer, caller text, key text)
       join stele.idempotency_keys i on i.caller = k.caller and i.key = k.key;
     v_refused := coalesce(v_refused, '{}');
     if v_found is not null then v_parts := v_parts || v_found; end if;
@@ -171,7 +171,7 @@ begin
     select coalesce(array_agg(t.id), '{}') into v_system from stele.types t where t.type >= '$' and t.type < '%';
     with conflict as (
       select i.r, i.c, p.position
-        from json_to_recordset(p_checks) i(r integer, c integer, a bigint, t text[], g text[])
+        from json_to_recordset(p_checks::json) i(r integer, c integer, a bigint, t text[], g text[])
         cross join lateral stele.item_conflicts(
           case when i.t is not null then array(select t.id from stele.types t where t.type = any (i.t)) end,
           i.g, i.a, v_system) p(position)
@@ -190,7 +190,7 @@ begin
     select json_agg(json_build_object('r', w.r, 'kind', 'document', 'collection', w.collection, 'key', w.key,
              'revision', coalesce(d.revision, 0))), v_refused || array_agg(w.r)
       into v_found, v_refused
-      from json_to_recordset(p_writes) w(r integer, collection text, key text, expected bigint)
+      from json_to_recordset(p_writes::json) w(r integer, collection text, key text, expected bigint)
       left join stele.documents d on d.collection = w.collection and d.key = w.key
      where w.r <> all (v_refused) and coalesce(d.revision, 0) <> w.expected;
     if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
@@ -198,11 +198,11 @@ begin
 
   if p_writes is not null then
     delete from stele.documents d
-     using json_to_recordset(p_writes) w(r integer, s boolean, collection text, key text, body text)
+     using json_to_recordset(p_writes::json) w(r integer, s boolean, collection text, key text, body text)
      where d.collection = w.collection and d.key = w.key and w.body is null and w.s and w.r <> all (v_refused);
     insert into stele.documents as d (collection, key, revision, body, updated_at)
       select w.collection, w.key, w.expected + 1, w.body, recorded
-        from json_to_recordset(p_writes) w(r integer, s boolean, collection text, key text, expected bigint, body text)
+        from json_to_recordset(p_writes::json) w(r integer, s boolean, collection text, key text, expected bigint, body text)
        where w.body is not null and w.s and w.r <> all (v_refused)
       on conflict (collection, key) do update
         set revision = excluded.revision, body = excluded.body, updated_at = excluded.updated_at;
@@ -234,7 +234,7 @@ begin
       insert into stele.idempotency_keys (day, caller, key, hash, first_position, recorded_at, ids, timestamps)
         select (clock_timestamp() at time zone 'UTC')::date, k.caller, k.key, k.hash, min(v_place[e.o]), recorded,
                array_agg(e.id order by e.o), array_agg(coalesce(e.at, recorded) order by e.o)
-          from json_to_recordset(p_keys) k(r integer, s boolean, caller text, key text, hash text)
+          from json_to_recordset(p_keys::json) k(r integer, s boolean, caller text, key text, hash text)
           join unnest(p_event_request, p_event_id, p_event_time) with ordinality e(r, id, at, o) on e.r = k.r
          where k.s and k.r <> all (v_refused)
          group by k.caller, k.key, k.hash;

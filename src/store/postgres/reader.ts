@@ -288,16 +288,16 @@ function order(orderBy: ReadQuery['orderBy'], direction: OrderDirection): string
 function keyset(sql: FilterSql, { orderBy, direction, from }: ReadQuery, typeColumn: string): string {
   if (from === undefined) return 'true';
   const comparison = direction === 'asc' ? '>' : '<';
-  const position = sql.bind(from.position, '::bigint');
+  const position = () => sql.bind(from.position, '::bigint');
   switch (orderBy) {
     case 'timestamp':
-      return `(e.timestamp, e.position) ${comparison} (${sql.bind(from.timestamp, '::timestamptz')}, ${position})`;
+      return `(e.timestamp, e.position) ${comparison} (${sql.bind(from.timestamp, '::timestamptz')}, ${position()})`;
     case 'type':
-      return `(${typeColumn}, e.position) ${comparison} (${sql.bind(from.type, '::text')}, ${position})`;
+      return `(${typeColumn}, e.position) ${comparison} (${sql.bind(from.type, '::text')}, ${position()})`;
     case 'eventId':
       return `e.id ${comparison} ${sql.bind(from.id, '::uuid')}`;
     default:
-      return `e.position ${comparison} ${position}`;
+      return `e.position ${comparison} ${position()}`;
   }
 }
 
