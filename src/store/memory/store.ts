@@ -1,0 +1,368 @@
+import { randomUUID } from 'node:crypto';
+import { StoreError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { Metrics } from '../../metrics.ts';
+import type { EventOrigin, NewEvent, StoredEvent } from '../../model/event.ts';
+import { EVERYTHING, type Filter, matchesFilter, type OrderBy } from '../../model/filter.ts';
+import { type Check, matches } from '../../model/query.ts';
+import { compareTimestamps, formatTimestamp } from '../../model/timestamp.ts';
+import { frameEvent } from '../framing.ts';
+import type {
+  AggregateGroup,
+  AggregateQuery,
+  AppendOutcome,
+  AppendRequest,
+  Backend,
+  BackendHealth,
+  DocumentQuery,
+  DocumentWrite,
+  EventBlock,
+  Framing,
+  Head,
+  ReadQuery,
+  ReadResult,
+  SortKey,
+  StoredAppend,
+  StoredDocument,
+  TagQuery,
+  TypeSummary,
+  Verdict,
+} from '../store.ts';
+import { extended, keysOf, NOTHING } from './groups.ts';
+import { TermIndex } from './term-index.ts';
+
+/** What is kept of an event: all that a reader gets, and what a repeated append is compared with. */
+interface LoggedEvent extends StoredEvent, EventOrigin {
+  readonly terms: readonly string[];
+}
+
+interface KnownKey {
+  readonly hash: string;
+  readonly first: StoredAppend;
+  readonly keptUntilMs: number;
+}
+
+const BLOCK_EVENTS = 256;
+
+/**
+ * The reference: everything that a backend has to do, in the plainest way there is, in the memory of one
+ * process. It is what the other backends are compared with, and good for tests and demonstrations; nothing
+ * survives its end.
+ *
+ * An append runs to its end without waiting for anything, which makes it atomic and serial.
+ */
+export class MemoryBackend implements Backend {
+  readonly name = 'memory';
+  readonly logId = randomUUID();
+  readonly #metrics: Metrics;
+  readonly #now: () => number;
+  /** The event at position n is the element n - 1. */
+  readonly #log: LoggedEvent[] = [];
+  readonly #index = new TermIndex();
+  readonly #byId = new Map<string, LoggedEvent>();
+  readonly #keys = new Map<string, KnownKey>();
+  readonly #documents = new Map<string, StoredDocument>();
+  #lastMs = 0;
+  #running = false;
+
+  /** `now` gives milliseconds since 1970. */
+  constructor({ metrics, now = Date.now }: { metrics: Metrics; now?: () => number }) {
+    this.#metrics = metrics;
+    this.#now = now;
+  }
+
+  async start(): Promise<void> {
+    this.#running = true;
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+  }
+
+  async append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+    this.#refuseUnlessRunning();
+    const base = this.#log.length;
+    const recordedMs = this.#tick();
+    return { base, verdicts: requests.map((request) => this.#decide(request, { base, recordedMs })) };
+  }
+
+  async read({ filter, orderBy, direction, limit, offset, from, explain }: ReadQuery): Promise<ReadResult> {
+    this.#refuseUnlessRunning();
+    const startedMs = performance.now();
+    const candidates = this.#index.forFilter(filter);
+    const sign = direction === 'asc' ? 1 : -1;
+    const compare = (a: SortKey, b: SortKey) => sign * compareBy(orderBy, a, b);
+    const found = this.#select(filter, candidates).sort(compare);
+    const rest = from === undefined ? found : found.filter((event) => compare(event, from) > 0);
+    const events = rest.slice(offset, offset + limit);
+    if (explain !== true) return { events };
+    const side = candidates.length === this.#log.length ? 'position' : 'the shortest list of the index';
+    const milliseconds = performance.now() - startedMs;
+    const hint = 'The memory store looks at every event of the side and sorts what it finds.';
+    return { events, explain: { side, rowsExamined: candidates.length, milliseconds, hint } };
+  }
+
+  async *scan(filter: Filter, { signal }: { signal: AbortSignal }): AsyncGenerator<EventBlock> {
+    this.#refuseUnlessRunning();
+    const last = Math.min(this.#log.length, filter.before - 1);
+    const found = this.#select({ ...filter, before: last + 1 }, this.#index.forFilter(filter));
+    for (let at = 0; at < found.length && !signal.aborted; at += BLOCK_EVENTS) {
+      const isEnd = at + BLOCK_EVENTS >= found.length;
+      const events = found.slice(at, at + BLOCK_EVENTS);
+      yield new MemoryBlock(events, isEnd ? last : (events.at(-1)?.position ?? 0));
+    }
+    if (found.length === 0 && last > filter.after && !signal.aborted) yield new MemoryBlock([], last);
+  }
+
+  /** Groups in order of their first position. An event with several values of a tag is in the group of each. */
+  async aggregate({ filter, groupBy, limit }: AggregateQuery): Promise<AggregateGroup[]> {
+    this.#refuseUnlessRunning();
+    const groups = new Map<string, AggregateGroup>();
+    for (const event of this.#select(filter, this.#index.forFilter(filter))) {
+      for (const key of keysOf(groupBy, event)) {
+        const name = JSON.stringify(groupBy.map((group) => key[group]));
+        groups.set(name, extended(groups.get(name), key, event));
+      }
+    }
+    if (groups.size === 0 && groupBy.length === 0) return [NOTHING];
+    return [...groups.values()].slice(0, limit);
+  }
+
+  async types(): Promise<TypeSummary[]> {
+    const groups = await this.aggregate({
+      filter: EVERYTHING,
+      groupBy: ['type'],
+      limit: Number.MAX_SAFE_INTEGER,
+    });
+    return groups
+      .map(({ key, count, firstTimestamp, lastTimestamp }) => ({
+        type: key['type'] ?? '',
+        count,
+        firstTimestamp,
+        lastTimestamp,
+      }))
+      .sort((a, b) => compareText(a.type, b.type));
+  }
+
+  async tags({ key, prefix = '', after, limit }: TagQuery): Promise<string[]> {
+    this.#refuseUnlessRunning();
+    const found = new Set<string>();
+    for (const event of this.#log) {
+      for (const term of event.terms) {
+        if (term.startsWith('$')) continue;
+        const colon = term.indexOf(':');
+        const name = term.slice(0, colon);
+        if (key === undefined) found.add(name);
+        else if (key === name) found.add(term.slice(colon + 1));
+      }
+    }
+    return [...found]
+      .filter((text) => text.startsWith(prefix) && (after === undefined || compareText(text, after) > 0))
+      .sort(compareText)
+      .slice(0, limit);
+  }
+
+  async head({ at }: { at?: string } = {}): Promise<Head> {
+    this.#refuseUnlessRunning();
+    if (at === undefined) return { position: this.#log.length, oldest: 1 };
+    const last = this.#log.findLast((event) => compareTimestamps(event.recordedAt, at) <= 0);
+    return { position: last?.position ?? 0, oldest: 1 };
+  }
+
+  /** No other process can write here, so nobody is ever called. */
+  wake(): () => void {
+    return () => undefined;
+  }
+
+  async documents({
+    collection,
+    key,
+    from,
+    to,
+    descending,
+    limit,
+  }: DocumentQuery): Promise<StoredDocument[]> {
+    this.#refuseUnlessRunning();
+    const sign = descending === true ? -1 : 1;
+    return [...this.#documents.values()]
+      .filter(
+        (document) =>
+          document.collection === collection &&
+          (key === undefined || document.key === key) &&
+          (from === undefined || compareText(document.key, from) >= 0) &&
+          (to === undefined || compareText(document.key, to) < 0),
+      )
+      .sort((a, b) => sign * compareText(a.key, b.key))
+      .slice(0, limit);
+  }
+
+  async health(): Promise<BackendHealth> {
+    const detail = this.#running ? 'events are kept in this process and lost with it' : 'is not running';
+    return { ready: this.#running, checks: { memory: { ok: this.#running, detail } } };
+  }
+
+  /** Key, ids, conditions, documents: the first that fails decides. */
+  #decide(request: AppendRequest, { base, recordedMs }: { base: number; recordedMs: number }): Verdict {
+    const { events, idempotency } = request;
+    const known = idempotency && this.#knownKey(keyName(idempotency), recordedMs);
+    if (known !== undefined) {
+      return { kind: 'key-known', sameHash: known.hash === idempotency?.hash, first: known.first };
+    }
+    const taken = events.flatMap((event) => this.#byId.get(event.id) ?? []);
+    if (taken.length > 0) {
+      return { kind: 'ids-taken', taken: taken.sort((a, b) => a.position - b.position) };
+    }
+    const violations = this.#violations(request.checks);
+    if (violations.length > 0) return { kind: 'condition-failed', head: base, violations };
+    for (const { collection, key, expectedRevision } of request.writes) {
+      const revision = this.#documents.get(documentName(collection, key))?.revision ?? 0;
+      if (revision !== expectedRevision) return { kind: 'stale-document', collection, key, revision };
+    }
+    return request.dryRun === true ? { kind: 'passed' } : this.#store(request, recordedMs);
+  }
+
+  #violations(checks: readonly Check[]): { condition: number; positions: number[] }[] {
+    const violations: { condition: number; positions: number[] }[] = [];
+    for (const [condition, { query, after }] of checks.entries()) {
+      const positions: number[] = [];
+      for (const position of this.#index.forQuery(query, after)) {
+        if (matches(query, this.#at(position))) positions.push(position);
+        if (positions.length === LIMITS.violationPositionsMax) break;
+      }
+      if (positions.length > 0) violations.push({ condition, positions });
+    }
+    return violations;
+  }
+
+  #store({ events, writes, idempotency }: AppendRequest, recordedMs: number): Verdict {
+    const recordedAt = formatTimestamp(recordedMs);
+    const firstPosition = events.length === 0 ? 0 : this.#log.length + 1;
+    const stored = events.map((event, part) => this.#add(event, { part, parts: events.length, recordedAt }));
+    for (const write of writes) this.#write(write, recordedAt);
+    if (idempotency !== undefined) {
+      const ids = stored.map((event) => event.id);
+      const timestamps = stored.map((event) => event.timestamp);
+      const keptUntilMs = recordedMs + LIMITS.idempotencyKeptHours * 3_600_000;
+      const first = { firstPosition, recordedAt, ids, timestamps };
+      this.#keys.set(keyName(idempotency), { hash: idempotency.hash, first, keptUntilMs });
+    }
+    return { kind: 'stored', firstPosition, recordedAt };
+  }
+
+  #add(event: NewEvent, place: { part: number; parts: number; recordedAt: string }): LoggedEvent {
+    const { id, type, terms, body, sent } = event;
+    const position = this.#log.length + 1;
+    const timestamp = event.timestamp ?? place.recordedAt;
+    const logged = { ...place, position, id, type, timestamp, terms, body, sent };
+    this.#log.push(logged);
+    this.#byId.set(id, logged);
+    this.#index.add(position, logged);
+    return logged;
+  }
+
+  #write({ collection, key, expectedRevision, body }: DocumentWrite, updatedAt: string): void {
+    const name = documentName(collection, key);
+    if (body === null) this.#documents.delete(name);
+    else this.#documents.set(name, { collection, key, revision: expectedRevision + 1, body, updatedAt });
+  }
+
+  /** Keys lie in the order of their time, so those to forget are the first. */
+  #knownKey(name: string, nowMs: number): KnownKey | undefined {
+    for (const [key, { keptUntilMs }] of this.#keys) {
+      if (keptUntilMs > nowMs) break;
+      this.#keys.delete(key);
+    }
+    return this.#keys.get(name);
+  }
+
+  /** Recorded time never decreases: when the clock was set back, the last one is used again. */
+  #tick(): number {
+    const nowMs = this.#now();
+    if (nowMs < this.#lastMs) this.#metrics.clockRegressions.inc();
+    this.#lastMs = Math.max(this.#lastMs, nowMs);
+    return this.#lastMs;
+  }
+
+  #select(filter: Filter, candidates: readonly number[]): LoggedEvent[] {
+    const found: LoggedEvent[] = [];
+    for (const position of candidates) {
+      if (position >= filter.before) break;
+      const event = this.#at(position);
+      if (matchesFilter(filter, event)) found.push(event);
+    }
+    return found;
+  }
+
+  #at(position: number): LoggedEvent {
+    const event = this.#log[position - 1];
+    if (event === undefined) throw new StoreError('STORAGE_ERROR', `Position ${position} is not in the log.`);
+    return event;
+  }
+
+  #refuseUnlessRunning(): void {
+    if (!this.#running) throw new StoreError('STORAGE_UNAVAILABLE', 'The memory store is not running.');
+  }
+}
+
+class MemoryBlock implements EventBlock {
+  readonly #events: readonly StoredEvent[];
+  readonly scannedTo: number;
+
+  constructor(events: readonly StoredEvent[], scannedTo: number) {
+    this.#events = events;
+    this.scannedTo = scannedTo;
+  }
+
+  get count(): number {
+    return this.#events.length;
+  }
+
+  get lastPosition(): number {
+    return this.#events.at(-1)?.position ?? 0;
+  }
+
+  render(framing: Framing): Buffer {
+    return Buffer.from(this.#events.map((event) => frameEvent(event, framing)).join(''));
+  }
+
+  events(): readonly StoredEvent[] {
+    return this.#events;
+  }
+}
+
+/** Opens the backend for a `memory:` URL. */
+export function openMemory(options: { metrics: Metrics; now?: () => number }): Backend {
+  return new MemoryBackend(options);
+}
+
+function keyName({ caller, key }: { caller: string; key: string }): string {
+  return JSON.stringify([caller, key]);
+}
+
+function documentName(collection: string, key: string): string {
+  return JSON.stringify([collection, key]);
+}
+
+function compareBy(orderBy: OrderBy, a: SortKey, b: SortKey): number {
+  return compareMember(orderBy, a, b) || a.position - b.position;
+}
+
+function compareMember(orderBy: OrderBy, a: SortKey, b: SortKey): number {
+  switch (orderBy) {
+    case 'position':
+      return 0;
+    case 'timestamp':
+      return compareTimestamps(a.timestamp, b.timestamp);
+    case 'type':
+      return compareText(a.type, b.type);
+    case 'eventId':
+      return compareText(a.id, b.id);
+    default:
+      return orderBy satisfies never;
+  }
+}
+
+/** By code points: `<` on strings goes by UTF-16 units, which puts emoji before U+FFFD. */
+function compareText(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

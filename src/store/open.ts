@@ -1,0 +1,51 @@
+import type { Logger } from 'pino';
+import { StoreError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import { openMemory } from './memory/store.ts';
+import { openEmbedded } from './postgres/embedded.ts';
+import { openPostgres } from './postgres/store.ts';
+import type { Backend } from './store.ts';
+
+export interface OpenOptions {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** The one place where backends are known, by the scheme of the URL that opens them. */
+const BACKENDS: Readonly<Record<string, (url: string, options: OpenOptions) => Backend>> = {
+  postgres: openPostgres,
+  postgresql: openPostgres,
+  embedded: (url, options) => openEmbedded(url.slice('embedded:'.length), options),
+  memory: (url, options) => {
+    if (url !== 'memory:') throw refusal(`${url} says more than memory: can use. Write memory: alone.`);
+    return openMemory(options);
+  },
+};
+
+/** The URL schemes that this build can open, for `GET /v1/info`. */
+export function schemes(): string[] {
+  return Object.keys(BACKENDS);
+}
+
+/**
+ * Opens the store behind a URL. Nothing is connected before `start`.
+ *
+ * @throws StoreError VALIDATION_FAILED for a URL that no backend takes. It never shows the URL of a known scheme,
+ *   which may hold a password.
+ */
+export function openBackend(url: string, options: OpenOptions): Backend {
+  const scheme = /^([a-z][a-z0-9+.-]*):/.exec(url)?.[1];
+  const known = schemes()
+    .map((name) => `${name}:`)
+    .join(', ');
+  if (scheme === undefined) {
+    throw refusal(`The store URL does not begin with a scheme. Use one of ${known}.`);
+  }
+  const open = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined;
+  if (open === undefined) throw refusal(`No store is behind ${scheme}: URLs. Use one of ${known}.`);
+  return open(url, options);
+}
+
+function refusal(detail: string): StoreError {
+  return new StoreError('VALIDATION_FAILED', detail);
+}
