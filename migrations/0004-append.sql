@@ -91,8 +91,10 @@ begin
   end if;
 end $$;
 
--- p_checks is a JSON array of items: {r: request, c: condition, a: after, t: [types] | null, g: [tags]}, all
--- indexes from 0. Arrays named p_event_… run over the events, in the order of their requests. Gives the last
+-- Conditions come in two forms. Items with exactly one tag and at most one type, by far the most, are rows of
+-- arrays (p_one_…), decided by one join; a type that is '' stands for none. All others are in p_checks, a JSON
+-- array of items {r: request, c: condition, a: after, t: [types] | null, g: [tags]}. Requests and conditions are
+-- numbered from 0; p_checks_after and p_ones_after are the lowest `after` of each form. Arrays named p_event_… run over the events, in the order of their requests. Gives the last
 -- position before the batch, the time of recording, whether the clock went back, and what was refused:
 -- {r, kind: 'key' | 'ids' | 'condition' | 'document', …}.
 create function stele.append(
@@ -111,6 +113,12 @@ create function stele.append(
   p_term_event integer[],
   p_known_id uuid[],
   p_known_request integer[],
+  p_one_request integer[],
+  p_one_condition integer[],
+  p_one_after bigint[],
+  p_one_tag text[],
+  p_one_type text[],
+  p_ones_after bigint,
   p_checks text,
   p_checks_after bigint,
   p_keys text,
@@ -167,9 +175,22 @@ begin
     if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
   end if;
 
-  if p_checks_after < base then
+  if least(p_ones_after, p_checks_after) < base then
     select coalesce(array_agg(t.id), '{}') into v_system from stele.types t where t.type >= '$' and t.type < '%';
-    with conflict as (
+    with one as (
+      select i.r, i.c, i.a, i.g, t.id as type, i.t = '' as any_type
+        from unnest(p_one_request, p_one_condition, p_one_after, p_one_tag, p_one_type) i(r, c, a, g, t)
+        left join stele.types t on t.type = i.t
+       where i.a < base and (i.t = '' or t.id is not null)
+    ), conflict as (
+      select i.r, i.c, p.position
+        from one i cross join lateral (
+          select t.position from stele.event_tags t
+           where t.tag = i.g and t.position > i.a
+             and case when i.any_type then t.type <> all (v_system) else t.type = i.type end
+           order by t.position limit 10) p
+       where i.r <> all (v_refused)
+      union all
       select i.r, i.c, p.position
         from json_to_recordset(p_checks::json) i(r integer, c integer, a bigint, t text[], g text[])
         cross join lateral stele.item_conflicts(

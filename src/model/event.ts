@@ -1,8 +1,8 @@
 import { FormatRegistry, type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler, type ValueErrorIterator } from '@sinclair/typebox/compiler';
-import { v7 as uuidv7 } from 'uuid';
 import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { newEventId } from './event-id.ts';
 import { inspectJson, type JsonNode, toPointer } from './json-text.ts';
 import { type AppendCondition, AppendCondition as AppendConditionSchema, tagTerms } from './query.ts';
 import { TagKey, TagValue, TYPE_PATTERN } from './tags.ts';
@@ -256,7 +256,7 @@ function toNewEvent(
     metadata = /^\{ *\}$/.test(metadata) ? `{${member}}` : `${metadata.slice(0, -1)},${member}}`;
   }
   return {
-    id: event.id === undefined ? uuidv7() : checkedId(event.id, path, context.eventIds),
+    id: event.id === undefined ? newEventId() : checkedId(event.id, path, context.eventIds),
     type: event.type,
     timestamp: event.timestamp === undefined ? null : checkedTimestamp(event.timestamp, path),
     terms,

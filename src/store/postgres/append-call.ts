@@ -1,7 +1,15 @@
 import { SENT } from '../../model/event.ts';
 import { timestampMicros } from '../../model/timestamp.ts';
 import type { AppendOutcome, AppendRequest, Verdict } from '../store.ts';
-import { boolArray, int2Array, int4Array, textArray, timestamptzArray, uuidArray } from './binary.ts';
+import {
+  boolArray,
+  int2Array,
+  int4Array,
+  int8Array,
+  textArray,
+  timestamptzArray,
+  uuidArray,
+} from './binary.ts';
 import { fromTimestamptz } from './rows.ts';
 
 /** The arguments of the SQL function `append`, and what its answer means. Requests are numbered from 0. */
@@ -27,7 +35,7 @@ export type Refusal =
       readonly revision: number;
     };
 
-/** Arguments 3 to 19 of `append`, in its order. */
+/** Arguments 3 to 25 of `append`, in its order. */
 export function encodeAppend(
   requests: readonly AppendRequest[],
   typeId: (type: string) => number,
@@ -45,6 +53,14 @@ export function encodeAppend(
   const termEvent: number[] = [];
   const knownId: string[] = [];
   const knownRequest: number[] = [];
+  const ones = { request: [], condition: [], after: [], tag: [], type: [] } as {
+    request: number[];
+    condition: number[];
+    after: number[];
+    tag: string[];
+    type: string[];
+  };
+  let onesAfter = Number.MAX_SAFE_INTEGER;
   const checks: object[] = [];
   let checksAfter = Number.MAX_SAFE_INTEGER;
   const keys: object[] = [];
@@ -74,8 +90,18 @@ export function encodeAppend(
       }
     }
     for (const [c, { query, after }] of guards.entries()) {
-      checksAfter = Math.min(checksAfter, after);
       for (const item of query.items ?? [{ types: undefined, terms: [] }]) {
+        const [tag, ...others] = item.terms;
+        if (tag !== undefined && others.length === 0 && (item.types?.size ?? 0) <= 1) {
+          ones.request.push(r);
+          ones.condition.push(c);
+          ones.after.push(after);
+          ones.tag.push(tag);
+          ones.type.push(item.types === undefined ? '' : ([...item.types][0] as string));
+          onesAfter = Math.min(onesAfter, after);
+          continue;
+        }
+        checksAfter = Math.min(checksAfter, after);
         checks.push({ r, c, a: after, t: item.types === undefined ? null : [...item.types], g: item.terms });
       }
     }
@@ -98,7 +124,13 @@ export function encodeAppend(
     int4Array(termEvent),
     uuidArray(knownId),
     int4Array(knownRequest),
-    JSON.stringify(checks),
+    int4Array(ones.request),
+    int4Array(ones.condition),
+    int8Array(ones.after),
+    textArray(ones.tag),
+    textArray(ones.type),
+    onesAfter,
+    checks.length === 0 ? null : JSON.stringify(checks),
     checksAfter,
     keys.length === 0 ? null : JSON.stringify(keys),
     writes.length === 0 ? null : JSON.stringify(writes),

@@ -5,7 +5,7 @@
  * parser there. A Buffer parameter goes out in binary format, so the arrays of an append are encoded by hand:
  * measured against one JSON parameter it saves 8 to 10 microseconds an event in the database.
  */
-const OID = { bool: 16, int2: 21, int4: 23, text: 25, timestamptz: 1184, uuid: 2950 } as const;
+const OID = { bool: 16, int2: 21, int4: 23, int8: 20, text: 25, timestamptz: 1184, uuid: 2950 } as const;
 const HEADER_BYTES = 20;
 /** Microseconds between 1970 and 2000, where PostgreSQL's time begins. */
 const EPOCH_2000_MICROS = 946_684_800_000_000n;
@@ -29,6 +29,19 @@ export function int4Array(values: readonly number[]): Buffer {
     buffer.writeInt32BE(4, at);
     buffer.writeInt32BE(value, at + 4);
     at += 8;
+  }
+  return buffer;
+}
+
+/** Whole numbers up to 2^53. */
+export function int8Array(values: readonly number[]): Buffer {
+  const buffer = allocate(OID.int8, values.length, 8 * values.length);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    buffer.writeInt32BE(8, at);
+    buffer.writeInt32BE(Math.floor(value / 2 ** 32), at + 4);
+    buffer.writeUInt32BE(value % 2 ** 32, at + 8);
+    at += 12;
   }
   return buffer;
 }

@@ -127,7 +127,8 @@ export class Writer {
         session.client.query<(string | null)[]>({
           name: 'append',
           text: `select base, recorded, clock_behind, refused from ${this.#options.schema}.append(
-                   $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19)`,
+                   $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,
+                   $20,$21,$22,$23,$24,$25)`,
           values: [this.#writer, session.epoch, ...values],
           rowMode: 'array',
         }),

@@ -200,8 +200,9 @@ export class EmbeddedServer {
         process.kill(left.pid, 'SIGQUIT');
         await waitForEnd(running, FAST_STOP_MS);
       }
-    } else if (running !== undefined) {
-      // The number belongs to another process by now. PostgreSQL would take that one for a server.
+    } else {
+      // PostgreSQL would believe any process of that number: one that was given it later, in containers soon, or
+      // one that has ended and whose parent does not take note. Leftover children it recognises by their memory.
       await rm(path.join(this.#folder.cluster, 'postmaster.pid'), { force: true });
     }
     // Only where we make such folders: the file belongs to the account of the server, and we may be root.
