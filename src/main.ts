@@ -17,7 +17,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
 async function main(argv: readonly string[]): Promise<number> {
   const [first = 'serve', ...rest] = argv;
   if (first === '--version' || first === 'version') {
-    await writeOut(`${(await import('./cli/version.ts')).version()}\n`);
+    await writeOut(`${(await import('./version.ts')).version()}\n`);
     return EXIT.ok;
   }
   if (first === 'help' || first === '--help' || first === '-h') return await help(rest[0]);

@@ -1,0 +1,213 @@
+import { Type } from '@sinclair/typebox';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { StoreError } from '../src/errors.ts';
+import { LIMITS } from '../src/limits.ts';
+import { BatchInput, type EventContext, EventInput, readBatch, readEvent } from '../src/model/event.ts';
+import { compileCondition } from '../src/model/query.ts';
+import type { AppendRequest, StoredAppend } from '../src/store/store.ts';
+import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
+import { bodyText } from './body.ts';
+import type { Service } from './context.ts';
+import { idempotencyOf, RunningKeys } from './idempotency.ts';
+import { parseQuery, rawQuery } from './query-string.ts';
+
+/**
+ * Appends: POST /v1/events for one event, POST /v1/events/batch for up to a thousand, all or nothing.
+ *
+ * This is the hottest path of the service. What it does for each request is what the contract asks for: the text
+ * is inspected and spliced (model/event.ts), waits for its commit (store/group-commit.ts), and the answer is
+ * concatenated. Nothing is stringified and no header is set twice.
+ */
+const AppendQuery = Type.Object(
+  {
+    dryRun: Type.Optional(
+      Type.Boolean({
+        description: 'Make every check and store nothing: 200 instead of 201.',
+        default: false,
+      }),
+    ),
+    log: Type.Optional(
+      Type.String({
+        maxLength: 64,
+        description: 'Refuse the append if the log is another one.',
+        format: 'uuid',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const StoredEventAnswer = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    position: Type.Integer({ minimum: 1 }),
+    timestamp: Type.String({ format: 'date-time' }),
+    recordedAt: Type.String({ format: 'date-time' }),
+  },
+  { description: 'The event is durable.' },
+);
+
+const StoredBatchAnswer = Type.Object(
+  {
+    firstPosition: Type.Integer({ minimum: 1 }),
+    lastPosition: Type.Integer({ minimum: 1 }),
+    recordedAt: Type.String({ format: 'date-time' }),
+    events: Type.Array(
+      Type.Object({ id: Type.String({ format: 'uuid' }), position: Type.Integer({ minimum: 1 }) }),
+    ),
+  },
+  { description: 'All events are durable, at consecutive positions.' },
+);
+
+const PassedAnswer = Type.Object(
+  { dryRun: Type.Literal(true) },
+  { description: 'Every check passed. Nothing was stored.' },
+);
+
+/** The body is a kilobyte more than the event at most; the event itself is measured when it is read. */
+const ENVELOPE_BYTES = 1024;
+
+/** Version, trace id, parent id and flags of W3C trace context, without the values that it calls invalid. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+const RETURN_MINIMAL = /(?:^|,)\s*return\s*=\s*"?minimal"?\s*(?:$|[,;])/i;
+
+export function appendRoutes(app: FastifyInstance, service: Service): void {
+  const running = new RunningKeys();
+
+  app.post(
+    '/v1/events',
+    {
+      config: { action: 'append' },
+      bodyLimit: LIMITS.eventBytesMax + ENVELOPE_BYTES,
+      schema: {
+        summary: 'Append one event',
+        tags: ['Append'],
+        querystring: AppendQuery,
+        body: EventInput,
+        response: { 200: PassedAnswer, 201: StoredEventAnswer },
+      },
+    },
+    async (request, reply) => {
+      const body = bodyText(request);
+      const dryRun = readOptions(service, request);
+      const event = readEvent(body, eventContext(service, request));
+      const stored = await append(request, '/v1/events', body, {
+        events: [event],
+        checks: [],
+        writes: [],
+        dryRun,
+      });
+      if (stored === undefined) return sendPassed(reply);
+      const [id = ''] = stored.ids;
+      const [timestamp = ''] = stored.timestamps;
+      const { firstPosition, recordedAt } = stored;
+      sendStored(
+        reply,
+        stored,
+        firstPosition,
+        `{"id":"${id}","position":${firstPosition},"timestamp":"${timestamp}","recordedAt":"${recordedAt}"}`,
+        ['Location', `/v1/events/${id}`],
+      );
+    },
+  );
+
+  app.post(
+    '/v1/events/batch',
+    {
+      config: { action: 'append' },
+      bodyLimit: LIMITS.batchBytesMax,
+      schema: {
+        summary: 'Append a batch of events under conditions',
+        tags: ['Append'],
+        querystring: AppendQuery,
+        body: BatchInput,
+        response: { 200: PassedAnswer, 201: StoredBatchAnswer },
+      },
+    },
+    async (request, reply) => {
+      const body = bodyText(request);
+      const dryRun = readOptions(service, request);
+      const { events, conditions, log } = readBatch(body, eventContext(service, request));
+      if (log !== undefined) requireLog(service, log);
+      const checks = conditions.map(compileCondition);
+      const stored = await append(request, '/v1/events/batch', body, { events, checks, writes: [], dryRun });
+      if (stored === undefined) return sendPassed(reply);
+      const { firstPosition, recordedAt, ids } = stored;
+      const lastPosition = firstPosition + ids.length - 1;
+      const list = ids.map((id, index) => `{"id":"${id}","position":${firstPosition + index}}`).join(',');
+      sendStored(
+        reply,
+        stored,
+        lastPosition,
+        `{"firstPosition":${firstPosition},"lastPosition":${lastPosition},"recordedAt":"${recordedAt}","events":[${list}]}`,
+        [],
+      );
+    },
+  );
+
+  /** What was stored, now or by the same request before; undefined for a dry run that passed. */
+  async function append(
+    request: FastifyRequest,
+    route: string,
+    body: string,
+    wanted: AppendRequest,
+  ): Promise<(StoredAppend & { replayed: boolean }) | undefined> {
+    const idempotency = idempotencyOf(request, route, body);
+    const answer =
+      idempotency === undefined
+        ? await service.appender.append(wanted)
+        : wanted.dryRun
+          ? await service.appender.append({ ...wanted, idempotency })
+          : await running.run(idempotency, () => service.appender.append({ ...wanted, idempotency }));
+    if (answer.kind === 'stored') return answer;
+    if (answer.kind === 'passed') return undefined;
+    throw new Error(
+      `an append without document writes met a stale document ${answer.collection}/${answer.key}`,
+    );
+  }
+
+  function sendPassed(reply: FastifyReply): void {
+    sendJson(reply, 200, '{"dryRun":true}', ['Stele-Position', `${service.feed.head}`]);
+  }
+}
+
+/** The flags of the query string; a pin that names another log is refused here. */
+function readOptions(service: Service, request: FastifyRequest): boolean {
+  const query = rawQuery(request.raw.url);
+  if (query === '') return false;
+  const { dryRun = false, log } = parseQuery(AppendQuery, query);
+  if (log !== undefined) requireLog(service, log);
+  return dryRun;
+}
+
+function requireLog(service: Service, log: string): void {
+  const { logId } = service.backend;
+  if (log.toLowerCase() === logId) return;
+  throw new StoreError('LOG_MISMATCH', `The log of this service is ${logId}.`, { members: { log: logId } });
+}
+
+function eventContext(service: Service, request: FastifyRequest): EventContext {
+  const { traceparent } = request.headers;
+  if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return service.eventContext;
+  return { ...service.eventContext, traceparent };
+}
+
+/** A replay gets the status of the first answer; only the header tells them apart. */
+function sendStored(
+  reply: FastifyReply,
+  stored: { replayed: boolean },
+  position: number,
+  body: string,
+  headers: HeaderList,
+): void {
+  const all = [...headers, 'Stele-Position', `${position}`];
+  if (stored.replayed) all.push('Idempotent-Replayed', 'true');
+  const { prefer } = reply.request.headers;
+  if (prefer !== undefined && RETURN_MINIMAL.test(`${prefer}`)) {
+    all.push('Preference-Applied', 'return=minimal');
+    sendEmpty(reply, 201, all);
+  } else {
+    sendJson(reply, 201, body, all);
+  }
+}

@@ -1,0 +1,66 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * The connections of the server and how many requests are under way on each: what an orderly end has to know.
+ *
+ * `server.close()` of Node destroys idle keep-alive connections at once. A request that is on the wire at that
+ * moment meets a reset, and its client cannot know whether it was carried out. So the service goes on answering,
+ * every answer now ends its connection, and only what is still idle after a while is ended by us, with a FIN.
+ */
+const UNDER_WAY = Symbol('requests under way');
+type Tracked = Socket & { [UNDER_WAY]?: number };
+
+const POLL_MS = 5;
+
+export class Connections {
+  readonly #sockets = new Set<Tracked>();
+
+  track(server: Server): void {
+    server.on('connection', (socket: Tracked) => {
+      socket[UNDER_WAY] = 0;
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  /** A request arrived on this connection. */
+  begin(socket: Tracked): void {
+    socket[UNDER_WAY] = (socket[UNDER_WAY] ?? 0) + 1;
+  }
+
+  /** Its answer was sent, or its client has gone. */
+  end(socket: Tracked): void {
+    socket[UNDER_WAY] = (socket[UNDER_WAY] ?? 1) - 1;
+  }
+
+  /** Requests without an answer yet. Those of connections that broke do not count. */
+  get underWay(): number {
+    let sum = 0;
+    for (const socket of this.#sockets) sum += socket[UNDER_WAY] ?? 0;
+    return sum;
+  }
+
+  /** Waits until every request is answered; false when that took too long. */
+  async answered(timeoutMs: number): Promise<boolean> {
+    return waitUntil(() => this.underWay === 0, timeoutMs);
+  }
+
+  /** Lets clients close by themselves for a while, then closes the rest. */
+  async closeAll(options: { lingerMs: number; finMs: number }): Promise<void> {
+    if (await waitUntil(() => this.#sockets.size === 0, options.lingerMs)) return;
+    for (const socket of this.#sockets) socket.end();
+    if (await waitUntil(() => this.#sockets.size === 0, options.finMs)) return;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+async function waitUntil(holds: () => boolean, timeoutMs: number): Promise<boolean> {
+  const endMs = performance.now() + timeoutMs;
+  while (!holds()) {
+    if (performance.now() >= endMs) return false;
+    await sleep(POLL_MS);
+  }
+  return true;
+}

@@ -1,0 +1,27 @@
+import type { Logger } from 'pino';
+import type { Access } from '../src/access/policy.ts';
+import type { Config } from '../src/config.ts';
+import type { Feed } from '../src/feed/feed.ts';
+import type { Metrics } from '../src/metrics.ts';
+import type { EventContext } from '../src/model/event.ts';
+import type { GroupCommit } from '../src/store/group-commit.ts';
+import type { Backend } from '../src/store/store.ts';
+
+/** Everything a route may need. Made by `createService` in src/app.ts and handed to every route plugin. */
+export interface Service {
+  /** Version of the package. */
+  readonly version: string;
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly backend: Backend;
+  readonly appender: Pick<GroupCommit, 'append' | 'queue' | 'stop'>;
+  readonly feed: Feed;
+  readonly access: Access;
+  /** What every event that comes in is read with. */
+  readonly eventContext: EventContext;
+  /** Set once, at the signal to stop: from then on new requests are refused and the service is not ready. */
+  readonly lifecycle: { stopping: boolean };
+  /** Drains the queue of appends, ends the streams in order and closes the store. Idempotent. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,115 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Type } from '@sinclair/typebox';
+import type { FastifyInstance } from 'fastify';
+import { sendJson, sendText } from './answer.ts';
+import type { Service } from './context.ts';
+import { parseQuery, rawQuery } from './query-string.ts';
+
+/**
+ * What machines and the person on call look at. /livez says that the process runs and never touches the store;
+ * /readyz says whether it is worth sending requests here; /metrics and /v1/stats give the same figures, as
+ * Prometheus text and as JSON.
+ */
+const ReadyQuery = Type.Object(
+  { verbose: Type.Optional(Type.String({ enum: ['', 'true', 'false'], description: 'Name every check.' })) },
+  { additionalProperties: false },
+);
+const NoQuery = Type.Object({}, { additionalProperties: false });
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const QUANTILES = [0.5, 0.9, 0.99] as const;
+
+export function healthRoutes(app: FastifyInstance, service: Service): void {
+  const { metrics, backend, lifecycle } = service;
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  app.addHook('onClose', async () => {
+    delay.disable();
+  });
+
+  app.get(
+    '/livez',
+    {
+      config: { action: 'public', whileStopping: true },
+      schema: { summary: 'Is the process alive', tags: ['Operation'] },
+    },
+    (request, reply) => {
+      parseQuery(NoQuery, rawQuery(request.raw.url));
+      sendJson(reply, 200, '{"status":"alive"}');
+    },
+  );
+
+  app.get(
+    '/readyz',
+    {
+      config: { action: 'public', whileStopping: true },
+      schema: { summary: 'Is it worth sending requests here', tags: ['Operation'], querystring: ReadyQuery },
+    },
+    async (request, reply) => {
+      const { verbose = 'false' } = parseQuery(ReadyQuery, rawQuery(request.raw.url));
+      const health = await backend.health();
+      const ready = health.ready && !lifecycle.stopping;
+      const checks = {
+        ...health.checks,
+        service: { ok: !lifecycle.stopping, detail: lifecycle.stopping ? 'stopping' : 'running' },
+      };
+      const answer = { status: ready ? 'ready' : 'not ready', ...(verbose === 'false' ? {} : { checks }) };
+      sendJson(reply, ready ? 200 : 503, JSON.stringify(answer), ready ? [] : ['Retry-After', '1']);
+    },
+  );
+
+  app.get(
+    '/metrics',
+    {
+      config: {
+        action: 'observe',
+        whileStopping: true,
+        produces: ['text/plain', 'application/openmetrics-text'],
+      },
+      schema: { summary: 'Figures for Prometheus', tags: ['Operation'] },
+    },
+    async (request, reply) => {
+      parseQuery(NoQuery, rawQuery(request.raw.url));
+      gauge();
+      delay.reset();
+      sendText(reply, 200, METRICS_TYPE, await metrics.registry.metrics());
+    },
+  );
+
+  app.get(
+    '/v1/stats',
+    {
+      config: { action: 'observe', whileStopping: true },
+      schema: { summary: 'The figures of /metrics as JSON', tags: ['Operation'] },
+    },
+    async (request, reply) => {
+      parseQuery(NoQuery, rawQuery(request.raw.url));
+      gauge();
+      const figures = await metrics.registry.getMetricsAsJSON();
+      const stats = {
+        version: service.version,
+        backend: backend.name,
+        logId: backend.logId,
+        position: service.feed.head,
+        uptimeSeconds: Math.round(process.uptime()),
+        queue: service.appender.queue,
+        metrics: Object.fromEntries(
+          figures.map(({ name, type, help, values }) => [name, { type, help, values }] as const),
+        ),
+      };
+      sendJson(reply, 200, JSON.stringify(stats));
+    },
+  );
+
+  /** Sets the gauges that are looked up rather than counted. Delays are those since the last scrape. */
+  function gauge(): void {
+    for (const quantile of QUANTILES) {
+      const seconds = delay.count === 0 ? 0 : delay.percentile(quantile * 100) / 1e9;
+      metrics.eventLoopDelaySeconds.set({ quantile: `${quantile}` }, seconds);
+    }
+    const { events, oldestMs } = service.appender.queue;
+    metrics.queueEvents.set(events);
+    metrics.queueAgeSeconds.set(oldestMs / 1000);
+    metrics.headPosition.set(service.feed.head);
+  }
+}

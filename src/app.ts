@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import { type FastifyInstance, fastify } from 'fastify';
+import { type Logger, pino } from 'pino';
+import { keepBodiesRaw } from '../routes/body.ts';
+import { Connections } from '../routes/connections.ts';
+import type { Service } from '../routes/context.ts';
+import { answerBrokenHttp, FailureLog, sendFailure } from '../routes/failures.ts';
+import { Gate } from '../routes/gate.ts';
+import { registerRoutes } from '../routes/index.ts';
+import { createAccess } from './access/policy.ts';
+import type { Config } from './config.ts';
+import { StoreError } from './errors.ts';
+import { Feed } from './feed/feed.ts';
+import { LIMITS } from './limits.ts';
+import { createMetrics } from './metrics.ts';
+import { GroupCommit } from './store/group-commit.ts';
+import { openBackend } from './store/open.ts';
+import { version } from './version.ts';
+
+/**
+ * The composition root. `createService` opens and starts everything below HTTP, `buildApp` puts HTTP on top, and
+ * `app.close()` takes both down again in the order in which nothing is lost:
+ *
+ *   1. not ready; new requests are refused with 503 and every answer ends its connection
+ *   2. requests under way are answered, the queue of appends is drained
+ *   3. streams see the last events and end
+ *   4. connections close, then the port, then the store
+ */
+/** How long requests under way may take once the service stops; what is then left of the time closes connections. */
+const ANSWER_MS = LIMITS.outcomeWaitMs + 300;
+const LINGER_MS = 1000;
+const FIN_MS = 300;
+
+/** @throws StoreError or Error when the store, its schema or the keys are not as they must be. */
+export async function createService(config: Config, options: { logger?: Logger } = {}): Promise<Service> {
+  const logger = options.logger ?? pino({ level: config.logLevel });
+  const metrics = createMetrics();
+  const access = createAccess(config, logger);
+  access.start();
+  const backend = openBackend(config.store, { metrics, logger });
+  const appender = new GroupCommit(backend, { metrics });
+  const feed = new Feed(backend, appender, { metrics, logger });
+  const stop = once(async () => {
+    await appender.stop();
+    await feed.stop();
+    await backend.stop();
+    access.stop();
+  });
+  try {
+    await backend.start();
+    await feed.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  metrics.info.set({ version: version(), store: backend.name }, 1);
+  return {
+    version: version(),
+    config,
+    logger,
+    metrics,
+    backend,
+    appender,
+    feed,
+    access,
+    eventContext: { eventIds: config.eventIds },
+    lifecycle: { stopping: false },
+    stop,
+  };
+}
+
+export function buildApp(service: Service): FastifyInstance {
+  const nextId = requestIds();
+  const app: FastifyInstance = fastify({
+    // Requests are not logged one by one, so the framework needs no logger and makes no child of one for each.
+    logger: false,
+    genReqId: nextId,
+    requestIdHeader: false,
+    bodyLimit: LIMITS.batchBytesMax,
+    requestTimeout: 120_000,
+    keepAliveTimeout: 72_000,
+    return503OnClosing: false,
+    http: {
+      headersTimeout: 20_000,
+      connectionsCheckingInterval: 5000,
+      maxHeaderSize: LIMITS.urlLengthMax + 16 * 1024,
+      // A missing Host header gets a problem document from the gate instead of Node's empty answer.
+      requireHostHeader: false,
+    },
+    routerOptions: { maxParamLength: 2048, querystringParser: () => NO_QUERY },
+    frameworkErrors: (error, request, reply) => sendFailure(request, reply, error),
+    clientErrorHandler: (error, socket) => answerBrokenHttp(service, nextId, error, socket),
+  });
+  const connections = new Connections();
+  connections.track(app.server);
+  const gate = new Gate(service, connections);
+  app.decorate('service', service);
+  app.decorate('failures', new FailureLog(service));
+  app.decorate('gate', gate);
+  keepBodiesRaw(app);
+  app.setErrorHandler((error, request, reply) => sendFailure(request, reply, error));
+  app.setNotFoundHandler((request, reply) => {
+    sendFailure(request, reply, new StoreError('NOT_FOUND', 'There is nothing at this path.'));
+  });
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('stele-request-id', request.id).header('stele-log', service.backend.logId);
+  });
+  app.addHook('preClose', () => drain(service, connections));
+  app.addHook('onClose', () => service.stop());
+  gate.install(app);
+  app.register(async (routes) => registerRoutes(routes, service));
+  // Node would answer an expectation it does not know with an empty 417, and RFC 9110 lets a server ignore it.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  // Without a listener Node cuts the connection of a CONNECT without a word.
+  app.server.on('connect', (_request, socket) =>
+    answerBrokenHttp(service, nextId, new Error('CONNECT'), socket),
+  );
+  return app;
+}
+
+const NO_QUERY: Record<string, unknown> = Object.freeze({});
+
+async function drain(service: Service, connections: Connections): Promise<void> {
+  service.lifecycle.stopping = true;
+  if (!(await connections.answered(ANSWER_MS))) {
+    service.logger.warn({ underWay: connections.underWay }, 'stopping before every request was answered');
+  }
+  await service.appender.stop();
+  await service.feed.stop();
+  await connections.closeAll({ lingerMs: LINGER_MS, finMs: FIN_MS });
+}
+
+/** A random prefix for the process and a counter: unique, short, and made in no time. */
+function requestIds(): () => string {
+  const prefix = randomBytes(6).toString('base64url');
+  let count = 0;
+  return () => `${prefix}-${(count++).toString(36)}`;
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= run());
+}

@@ -1,0 +1,75 @@
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { buildApp, createService } from '../app.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { LIMITS } from '../limits.ts';
+import { type Command, EXIT } from './command.ts';
+import { settingsHelp } from './settings-help.ts';
+
+export const command: Command = {
+  summary: 'run the service',
+
+  help: () => `Usage: stele serve [settings]
+
+Runs the service until SIGTERM or SIGINT, then answers what it has accepted, ends the streams and closes the store,
+within ${LIMITS.shutdownMs / 1000} seconds. A second signal ends it at once. SIGHUP reads the keys file again.
+
+Examples:
+  stele serve
+  stele serve --store postgres://stele@db.example/stele --port 8080
+  STELE_STORE=memory: stele serve
+
+${settingsHelp()}`,
+
+  run: (argv) => serve(loadConfig({ argv })),
+};
+
+/** Runs the service until a signal stops it. Returns the exit code. */
+export async function serve(config: Config): Promise<number> {
+  const logger = pino({ level: config.logLevel });
+  const signal = stopSignal();
+  const service = await createService(config, { logger });
+  const app = buildApp(service);
+  const reload = () => service.access.reload();
+  process.on('SIGHUP', reload);
+  try {
+    await app.listen({ host: config.host, port: config.port });
+    const { address, port } = app.server.address() as AddressInfo;
+    logger.info(
+      {
+        host: address,
+        port,
+        store: service.backend.name,
+        logId: service.backend.logId,
+        access: service.access.mode,
+      },
+      `listening on http://${address.includes(':') ? `[${address}]` : address}:${port}`,
+    );
+    logger.info({ signal: await signal }, 'stopping');
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  const late = setTimeout(() => {
+    logger.error({ afterMs: LIMITS.shutdownMs }, 'stopping took too long; ending now');
+    process.exit(EXIT.failure);
+  }, LIMITS.shutdownMs);
+  await app.close();
+  clearTimeout(late);
+  process.off('SIGHUP', reload);
+  logger.info('stopped');
+  return EXIT.ok;
+}
+
+/** The first signal asks to stop; the handlers then go, so that a second one ends the process as usual. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const stop = (signal: NodeJS.Signals) => {
+      process.off('SIGTERM', stop);
+      process.off('SIGINT', stop);
+      resolve(signal);
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
+}
