@@ -223,7 +223,10 @@ function chooseStore(
   if (backend === undefined || backend.rank <= store.rank) {
     const problem = storeProblem(String(store.value));
     if (problem !== undefined) faults.push(`${shown(store)} (${store.source}): ${problem}`);
-    return problem === undefined && password !== undefined ? withPassword(store, password, faults) : store;
+    // A password that belongs to the overridden names of the seeds is overridden with them.
+    const isTheirs = backend !== undefined && (password?.rank ?? 0) < store.rank;
+    if (problem !== undefined || password === undefined || isTheirs) return store;
+    return withPassword(store, password, faults);
   }
   const part = (name: string) => chosen.get(`postgresql.${name}`)?.value;
   for (const name of ['database', 'username']) {
@@ -323,7 +326,10 @@ export function isLoopback(host: string): boolean {
 
 /** A URL without its password, for people. */
 export function redactUrl(text: string): string {
-  if (!URL.canParse(text) || !/^postgres(ql)?:/.test(text)) return text.replace(/:[^:@/]*@/, ':***@');
+  if (!URL.canParse(text) || !/^postgres(ql)?:/.test(text)) {
+    // Whatever this is, everything between the first colon of a user and the last @ may be a password.
+    return text.replace(/^([^:]*:\/\/[^:@/]*):.*@/, '$1:***@');
+  }
   const url = new URL(text);
   if (url.password !== '') url.password = '***';
   if (url.searchParams.has('password')) url.searchParams.set('password', '***');
