@@ -1,6 +1,6 @@
+import { version } from '../version.ts';
 import type { Command } from './command.ts';
 import { columns } from './terminal.ts';
-import { version } from '../version.ts';
 
 /** What `stele help` shows. */
 export function overview(commands: readonly (readonly [string, Command])[]): string {

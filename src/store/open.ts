@@ -2,7 +2,8 @@ import type { Logger } from 'pino';
 import { StoreError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { openMemory } from './memory/store.ts';
-import { openEmbedded } from './postgres/embedded.ts';
+import { openEmbedded, withEmbeddedDatabase } from './postgres/embedded.ts';
+import { type MigrationStatus, migrate, migrationStatus } from './postgres/migrate.ts';
 import { openPostgres } from './postgres/store.ts';
 import type { Backend } from './store.ts';
 
@@ -44,6 +45,22 @@ export function openBackend(url: string, options: OpenOptions): Backend {
   const open = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined;
   if (open === undefined) throw refusal(`No store is behind ${scheme}: URLs. Use one of ${known}.`);
   return open(url, options);
+}
+
+/**
+ * Brings the schema of a store up to date, or only tells its state. A store without a schema of its own has
+ * nothing to be brought up to date: undefined.
+ */
+export async function migrateStore(
+  url: string,
+  { logger, apply }: { logger: Logger; apply: boolean },
+): Promise<MigrationStatus | undefined> {
+  const work = apply ? migrate : migrationStatus;
+  if (/^postgres(ql)?:/.test(url)) return await work(url);
+  if (url.startsWith('embedded:')) {
+    return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, work);
+  }
+  return undefined;
 }
 
 function refusal(detail: string): StoreError {
