@@ -1,0 +1,42 @@
+import { pino } from 'pino';
+import type { Test } from 'tap';
+import { createMetrics } from '../../src/metrics.ts';
+import { openBackend } from '../../src/store/open.ts';
+import type { Backend } from '../../src/store/store.ts';
+import { database } from './postgres.ts';
+
+/** A kind of store that a test runs over. */
+export interface StoreKind {
+  readonly name: string;
+  /** Whether several backends can be open on one store at once. */
+  readonly isShared: boolean;
+  /** URL of a new, empty store, gone at the end of the test. */
+  url(t: Test): Promise<string>;
+  /** A started backend on a new, empty store; stopped at the end of the test. */
+  open(t: Test): Promise<Backend>;
+}
+
+const KINDS: readonly StoreKind[] = [
+  kind('memory', { isShared: false, url: async () => 'memory:' }),
+  kind('postgres', { isShared: true, url: database }),
+];
+
+/** Runs one body of tests over every kind of store, each as a test of its own. */
+export async function backends(
+  t: Test,
+  body: (t: Test, kind: StoreKind) => Promise<void> | void,
+): Promise<void> {
+  for (const kind of KINDS) await t.test(kind.name, async (t) => body(t, kind));
+}
+
+/** Opens and starts a backend, and stops it at the end of the test. */
+export async function openStarted(t: Test, url: string): Promise<Backend> {
+  const backend = openBackend(url, { metrics: createMetrics(), logger: pino({ level: 'silent' }) });
+  t.teardown(() => backend.stop());
+  await backend.start();
+  return backend;
+}
+
+function kind(name: string, { isShared, url }: Pick<StoreKind, 'isShared' | 'url'>): StoreKind {
+  return { name, isShared, url, open: async (t) => openStarted(t, await url(t)) };
+}
