@@ -4,6 +4,7 @@ import { appendRoutes } from './append.ts';
 import type { Service } from './context.ts';
 import { healthRoutes } from './health.ts';
 import { problemRoutes } from './problems.ts';
+import { streamRoutes } from './stream.ts';
 
 /**
  * The whole HTTP surface: one line a noun, one file a line.
@@ -19,5 +20,6 @@ import { problemRoutes } from './problems.ts';
 export async function registerRoutes(app: FastifyInstance, service: Service): Promise<void> {
   appendRoutes(app, service); // POST /v1/events, /v1/events/batch
   healthRoutes(app, service); // GET  /livez, /readyz, /metrics, /v1/stats
+  streamRoutes(app, service); // GET  /v1/events/stream, POST with the filter as body
   problemRoutes(app); //         GET  /problems/{slug}
 }
