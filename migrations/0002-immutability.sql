@@ -19,12 +19,14 @@ create table stele.removals (
 create function stele.refuse_change() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  if tg_op = 'DELETE' and tg_table_name like 'event%' and exists (
-    select from stele.removals r
-     where r.transaction_id = pg_current_xact_id()
-       and old.position between r.first_position and r.last_position
-  ) then
-    return old;
+  if tg_op = 'DELETE' and starts_with(tg_table_name, 'events') then
+    if exists (
+      select from stele.removals r
+       where r.transaction_id = pg_current_xact_id()
+         and old.position between r.first_position and r.last_position
+    ) then
+      return old;
+    end if;
   end if;
   raise exception 'the log is immutable: % on %.% is refused', tg_op, tg_table_schema, tg_table_name
     using errcode = 'integrity_constraint_violation',
