@@ -41,6 +41,8 @@ export class Writer {
   readonly #metrics: Metrics;
   readonly #logger: Logger;
   readonly #writer = randomUUID();
+  /** Positions in a partition, as the database has it: the URL decides only when the schema is made. */
+  partitionSize: number;
   #session: Session | undefined;
   #readOnlyUntilMs = 0;
   /** First position without a partition, as far as this process knows. */
@@ -56,6 +58,7 @@ export class Writer {
     this.#connections = connections;
     this.#types = types;
     this.#options = options;
+    this.partitionSize = options.partitionSize;
     this.#metrics = options.metrics;
     this.#logger = options.logger;
   }
@@ -145,7 +148,8 @@ export class Writer {
     const recordedAt = fromTimestamptz(row[1] as string);
     if (row[2] === 't') this.#metrics.clockRegressions.inc();
     const refusals: Refusal[] = row[3] == null ? [] : JSON.parse(row[3]).flat();
-    const taken = refusals.some(({ kind }) => kind === 'ids') ? await this.#taken(refusals) : new Map();
+    // The call has committed by now. A look-up that fails must not take the requests with it that were stored.
+    const taken = await this.#taken(refusals).catch((error) => translate(error, 'reading events by id'));
     const outcome = decodeOutcome(requests, { base, recordedAt, refusals, taken });
     this.#nextPosition = base + 1 + requests.reduce((count, { events }) => count + events.length, 0);
     return outcome;
@@ -223,6 +227,7 @@ export class Writer {
     refusals: readonly Refusal[],
   ): Promise<Map<number, Extract<Verdict, { kind: 'ids-taken' }>['taken']>> {
     const wanted = refusals.flatMap((refusal) => (refusal.kind === 'ids' ? refusal.ids : []));
+    if (wanted.length === 0) return new Map();
     const rows = await this.#connections.query(
       'reading events by id',
       `select ${EVENT_COLUMNS}, e.part, e.parts, e.sent
@@ -247,8 +252,8 @@ export class Writer {
   async #preparePartitions(requests: readonly AppendRequest[]): Promise<void> {
     const events = requests.reduce((count, request) => count + request.events.length, 0);
     const end = this.#nextPosition + events + LIMITS.commitEventsMax;
-    if (end < this.#partitionEnd - this.#options.partitionSize / 2) return;
-    this.#partitionsUnderWay ??= this.#makePartitions(end + this.#options.partitionSize).finally(() => {
+    if (end < this.#partitionEnd - this.partitionSize / 2) return;
+    this.#partitionsUnderWay ??= this.#makePartitions(end + this.partitionSize).finally(() => {
       this.#partitionsUnderWay = undefined;
     });
     if (end >= this.#partitionEnd) await this.#partitionsUnderWay;
