@@ -57,7 +57,9 @@ const wanted = (row: RowName) =>
 const lab = await Lab.open(flags.quick ? QUICK : FULL);
 const findings: Finding[] = [];
 const failures: { rows: readonly RowName[]; reason: string }[] = [];
-process.on('SIGINT', () => void lab.close().finally(() => process.exit(130)));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => void lab.close().finally(() => process.exit(1)));
+}
 try {
   for (const { rows, run } of MEASURES) {
     if (!rows.some(wanted)) continue;

@@ -27,10 +27,9 @@ local function next_following()
 end
 
 local function remember_head(status, headers, body)
-  if status < 300 then
-    local seen = tonumber(string.match(body, '[pP]osition":(%d+)'))
-    if seen ~= nil and seen > head then head = seen end
-  end
+  -- A refusal names the head too.
+  local seen = tonumber(string.match(body, status < 300 and '[pP]osition":(%d+)' or '"head":(%d+)'))
+  if seen ~= nil and seen > head then head = seen end
 end
 
 function init(arguments)
