@@ -1,3 +1,4 @@
+import { StoreError } from '../../errors.ts';
 import { SENT } from '../../model/event.ts';
 import { timestampMicros } from '../../model/timestamp.ts';
 import type { AppendOutcome, AppendRequest, Verdict } from '../store.ts';
@@ -141,8 +142,8 @@ interface Answer {
   readonly base: number;
   readonly recordedAt: string;
   readonly refusals: readonly Refusal[];
-  /** What the taken ids of a request name, by request. */
-  readonly taken: ReadonlyMap<number, Extract<Verdict, { kind: 'ids-taken' }>['taken']>;
+  /** What the taken ids of a request name, by request; an error when that could not be read. */
+  readonly taken: ReadonlyMap<number, Extract<Verdict, { kind: 'ids-taken' }>['taken']> | StoreError;
 }
 
 /** One verdict a request. Positions follow from the order: what was not refused is consecutive from the base. */
@@ -180,6 +181,7 @@ function refused(request: AppendRequest, refusals: readonly Refusal[], answer: A
         },
       };
     case 'ids':
+      if (answer.taken instanceof StoreError) return { kind: 'failed', error: answer.taken };
       return { kind: 'ids-taken', taken: answer.taken.get(first.r) ?? [] };
     case 'document':
       return {
