@@ -17,11 +17,12 @@ const ReadyQuery = Type.Object(
 const NoQuery = Type.Object({}, { additionalProperties: false });
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-const QUANTILES = [0.5, 0.9, 0.99] as const;
+const RESOLUTION_MS = 20;
+const PERCENTILES = [50, 90, 99] as const;
 
 export function healthRoutes(app: FastifyInstance, service: Service): void {
   const { metrics, backend, lifecycle } = service;
-  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   app.addHook('onClose', async () => {
     delay.disable();
@@ -64,7 +65,7 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
       config: {
         action: 'observe',
         whileStopping: true,
-        produces: ['text/plain', 'application/openmetrics-text'],
+        produces: ['text/plain'],
       },
       schema: { summary: 'Figures for Prometheus', tags: ['Operation'] },
     },
@@ -103,9 +104,10 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
 
   /** Sets the gauges that are looked up rather than counted. Delays are those since the last scrape. */
   function gauge(): void {
-    for (const quantile of QUANTILES) {
-      const seconds = delay.count === 0 ? 0 : delay.percentile(quantile * 100) / 1e9;
-      metrics.eventLoopDelaySeconds.set({ quantile: `${quantile}` }, seconds);
+    for (const percentile of PERCENTILES) {
+      // The histogram holds the time from sample to sample, of which the interval itself is no delay.
+      const delayMs = delay.count === 0 ? 0 : Math.max(0, delay.percentile(percentile) / 1e6 - RESOLUTION_MS);
+      metrics.eventLoopDelaySeconds.set({ percentile: `${percentile}` }, delayMs / 1000);
     }
     const { events, oldestMs } = service.appender.queue;
     metrics.queueEvents.set(events);

@@ -28,7 +28,7 @@ import { version } from './version.ts';
  */
 /** How long requests under way may take once the service stops; what is then left of the time closes connections. */
 const ANSWER_MS = LIMITS.outcomeWaitMs + 300;
-const LINGER_MS = 1000;
+const LINGER_MS = 300;
 const FIN_MS = 300;
 
 /** @throws StoreError or Error when the store, its schema or the keys are not as they must be. */
