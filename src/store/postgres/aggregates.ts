@@ -1,6 +1,6 @@
 import { LIMITS } from '../../limits.ts';
 import type { AggregateGroup, AggregateQuery, GroupBy, TagQuery, TypeSummary } from '../store.ts';
-import { type Driver, FilterSql, type Resolved } from './compile-query.ts';
+import { type Driver, FilterSql, type Resolved, systemTypes } from './compile-query.ts';
 import type { Connections } from './connections.ts';
 import type { Reader } from './reader.ts';
 import { fromTimestamptz } from './rows.ts';
@@ -59,7 +59,7 @@ export class Aggregates {
   #countLog(filter: Resolved): Promise<(string | null)[][]> {
     const sql = new FilterSql(this.#schema, filter);
     const bounds = sql.bounds('e.position');
-    const system = sql.bind(filter.system, '::int[]');
+    const system = systemTypes(this.#schema);
     const from = (condition: string) => `from ${this.#schema}.events e where ${bounds} ${condition}`;
     const text = `
       select case when exists (select from ${this.#schema}.removals)

@@ -18,7 +18,6 @@ export interface Resolved {
   readonly before: number;
   /** Undefined: every type but the system's own. */
   readonly types: readonly number[] | undefined;
-  readonly system: readonly number[];
   readonly items: readonly ResolvedItem[] | undefined;
   /** Positions of the ids asked for. */
   readonly positions: readonly number[] | undefined;
@@ -183,10 +182,10 @@ export class FilterSql {
     return this.#allowedTypes(column);
   }
 
-  #allowedTypes(column: string): string | undefined {
-    const { types, system } = this.#filter;
+  #allowedTypes(column: string): string {
+    const { types } = this.#filter;
     if (types !== undefined) return `${column} = any (${this.bind(types, '::int[]')})`;
-    return system.length === 0 ? undefined : `${column} <> all (${this.bind(system, '::int[]')})`;
+    return `${column} <> all (${systemTypes(this.#schema)})`;
   }
 
   #timePredicate(alias: string): string | undefined {
@@ -228,6 +227,11 @@ export class FilterSql {
       terms.length === 1 ? `x.tag = ${this.bind(terms[0])}` : `x.tag = any (${this.bind(terms, '::text[]')})`;
     return `(select true from ${this.#schema}.event_tags x where ${tag} and x.position = ${position} and ${this.bounds('x.position')} limit 1)`;
   }
+}
+
+/** The numbers of the system's own types: evaluated once a statement, and not a round trip before it. */
+export function systemTypes(schema: string): string {
+  return `array(select s.id from ${schema}.types s where s.type >= '$' and s.type < '%')`;
 }
 
 function all(conditions: readonly (string | undefined)[]): string {

@@ -57,7 +57,6 @@ export class Reader {
 
   /** The filter with numbers for names; undefined when nothing can match. */
   async resolve(filter: Filter): Promise<Resolved | undefined> {
-    const system = await this.#types.system();
     const types = filter.types === undefined ? undefined : await this.#types.matching(filter.types);
     if (types?.length === 0) return undefined;
     const items =
@@ -80,13 +79,12 @@ export class Reader {
         'reading events by id',
         `select position from ${this.#schema}.event_ids where id = any ($1::uuid[])`,
         [filter.ids],
-        { name: 'ids' },
       );
       positions = found.map(([position]) => Number(position));
       if (positions.length === 0) return undefined;
     }
     const { after, before, sides, from, to } = filter;
-    return { after, before, types, system, items: possible, positions, sides, from, to };
+    return { after, before, types, items: possible, positions, sides, from, to };
   }
 
   /** The most selective side. Sides are counted up to `max`, and not at all where there is no choice. */
@@ -211,7 +209,7 @@ export class Reader {
     await this.#types.refresh();
     const { direction, from } = query;
     const allowed = (id: number) =>
-      filter.types?.includes(id) ?? (filter.items !== undefined || !filter.system.includes(id));
+      filter.types?.includes(id) ?? (filter.items !== undefined || !this.#types.isSystem(id));
     const types = this.#types.sorted().filter(({ id }) => allowed(id));
     if (direction === 'desc') types.reverse();
     const begins = (name: string) =>

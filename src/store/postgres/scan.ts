@@ -5,6 +5,7 @@ import type { Filter } from '../../model/filter.ts';
 import { formatTimestamp } from '../../model/timestamp.ts';
 import { frameEvent } from '../framing.ts';
 import type { EventBlock, Framing } from '../store.ts';
+import { systemTypes } from './compile-query.ts';
 import type { Connections } from './connections.ts';
 import type { Reader } from './reader.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
@@ -90,12 +91,10 @@ export class Scanner {
   }
 
   async *#window(after: number, to: number, signal: AbortSignal): AsyncGenerator<CopyBlock> {
-    const system = await this.#types.system();
     // COPY takes no parameters; all that is put into its text are whole numbers.
     const text = `copy (select position, recorded_at, timestamp, id, type, body from ${this.#schema}.events
-      where position > ${after} and position <= ${to}${
-        system.length === 0 ? '' : ` and type <> all ('{${system.join(',')}}'::int[])`
-      } order by position) to stdout (format binary)`;
+      where position > ${after} and position <= ${to} and type <> all (${systemTypes(this.#schema)})
+      order by position) to stdout (format binary)`;
     const blocks = new Handover<CopyBlock>();
     const done = this.#connections.withClient('scanning the log', async (client) => {
       const stream = client.query(copyTo(text, { highWaterMark: BLOCK_BYTES }));

@@ -223,7 +223,6 @@ export class PostgresBackend implements Backend {
       `select coalesce((select position from ${events} order by position desc limit 1), 0),
               coalesce((select position from ${events} order by position limit 1), 1)`,
       [],
-      { name: 'head' },
     );
     return { position: Number(row?.[0]), oldest: Number(row?.[1]) };
   }

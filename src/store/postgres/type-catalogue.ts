@@ -89,11 +89,6 @@ export class TypeCatalogue {
     return rows.map(([id]) => Number(id));
   }
 
-  /** The numbers of the system's own types. */
-  async system(): Promise<number[]> {
-    return this.matching([{ text: '$', prefix: true }]);
-  }
-
   /** All names, in order of their code points. */
   sorted(): { id: number; name: string }[] {
     return [...this.#nameById]

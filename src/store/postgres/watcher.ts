@@ -80,7 +80,7 @@ export class Watcher {
     this.#notify ??= setTimeout(() => {
       this.#notify = undefined;
       this.#connections
-        .query('notifying', 'select pg_notify($1, $2)', [this.#channel, this.#writer], { name: 'notify' })
+        .query('notifying', 'select pg_notify($1, $2)', [this.#channel, this.#writer])
         .catch((error: unknown) => this.#logger.warn({ err: error }, 'other processes were not notified'));
     }, NOTIFY_EVERY_MS);
   }
@@ -106,7 +106,6 @@ export class Watcher {
       'polling the head',
       `select coalesce((select position from ${this.#options.schema}.events order by position desc limit 1), 0)`,
       [],
-      { name: 'poll' },
     );
     const head = Number(row?.[0] ?? 0);
     if (head <= this.#head) return;

@@ -49,6 +49,7 @@ export class Writer {
   #partitionEnd = 0;
   #partitionsUnderWay: Promise<void> | undefined;
   #nextPosition = 1;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     connections: Connections,
@@ -71,7 +72,14 @@ export class Writer {
     return performance.now() < this.#readOnlyUntilMs;
   }
 
-  async append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+  /** One call at a time: a second one would only wait for the lock, and one session serves both. */
+  append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+    const turn = this.#last.then(() => this.#append(requests));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
     if (this.readOnly) throw new StoreError('READ_ONLY', 'The database takes no writes at the moment.');
     try {
       await this.#types.register(requests.flatMap(({ events }) => events.map(({ type }) => type)));
