@@ -84,7 +84,7 @@ export class Author {
         data: { token: `${name}#${part}`, conditions, ...this.#filling() },
       };
     });
-    return { name, events, conditions, ...(options.key === true ? { key: `key ${name}` } : {}) };
+    return { name, events, conditions, ...(options.key === true ? { key: `key-${name}` } : {}) };
   }
 
   /** Another request that takes the ids of one that exists. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { PostgresServer } from '../helpers/postgres-server.ts';
+import { database } from '../helpers/postgres.ts';
 import { chosenSeed } from '../helpers/random.ts';
 import { race } from './racing.ts';
 
@@ -7,9 +7,7 @@ import { race } from './racing.ts';
 t.test('twenty clients over three processes are told the truth', { timeout: 180_000 }, async (t) => {
   const seed = chosenSeed();
   t.comment(`STELE_TEST_SEED=${seed}`);
-  const postgres = await PostgresServer.start();
-  t.teardown(() => postgres.stop());
-  const report = await race({ seed, store: postgres.url(), seconds: 15, clients: 20, processes: 3 });
+  const report = await race({ seed, store: await database(t), seconds: 15, clients: 20, processes: 3 });
   t.comment(report.figures);
   t.same(report.faults, [], 'no condition broken, every conflict justified, subscribers saw exactly the log');
   t.ok(report.events > 100, 'something was stored');
