@@ -28,6 +28,7 @@ const SETTINGS = {
 
 export interface Postgres {
   readonly version: string;
+  readonly pid: number;
   readonly settings: Readonly<Record<string, string>>;
   url(database: string): string;
   create(database: string): Promise<void>;
@@ -78,6 +79,7 @@ export async function startPostgres(): Promise<Postgres> {
   const version = String((await query('postgres', 'SHOW server_version'))[0]?.['server_version']);
   return {
     version,
+    pid: server.pid ?? 0,
     settings: SETTINGS,
     url,
     query,

@@ -3,17 +3,20 @@
  * on a machine that others use, and only neighbours in time can be compared. A ratio is the median of the ratios
  * of the rounds.
  */
-export async function interleave<Name extends string, Result>(
+export async function interleave<Contestants extends Record<string, () => Promise<unknown>>>(
   rounds: number,
-  contestants: Readonly<Record<Name, () => Promise<Result>>>,
-): Promise<Record<Name, Result[]>> {
-  const names = Object.keys(contestants) as Name[];
-  const results = Object.fromEntries(names.map((name) => [name, [] as Result[]])) as Record<Name, Result[]>;
+  contestants: Contestants,
+): Promise<Interleaved<Contestants>> {
+  const results = new Map<string, unknown[]>(Object.keys(contestants).map((name) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const name of names) results[name].push(await contestants[name]());
+    for (const [name, contestant] of Object.entries(contestants)) results.get(name)?.push(await contestant());
   }
-  return results;
+  return Object.fromEntries(results) as Interleaved<Contestants>;
 }
+
+type Interleaved<Contestants extends Record<string, () => Promise<unknown>>> = {
+  [Name in keyof Contestants]: Awaited<ReturnType<Contestants[Name]>>[];
+};
 
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);

@@ -16,9 +16,14 @@ import { freePort } from './ports.ts';
 export type ServerKind = 'stele' | 'null-store' | 'insert-store' | 'naive-stream';
 
 export interface Server {
+  readonly pid: number;
   readonly port: number;
   stop(): Promise<void>;
 }
+
+/** With BENCH_PROFILE=<folder> every server writes a CPU profile there when it stops. */
+const PROFILES = process.env['BENCH_PROFILE'];
+const PROFILING = PROFILES === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(PROFILES)}`];
 
 const DIST = path.join(ROOT, 'dist');
 
@@ -28,12 +33,11 @@ export async function startServer(kind: ServerKind, store: string): Promise<Serv
     kind === 'stele'
       ? [path.join(DIST, 'src', 'main.js'), 'serve']
       : [path.join(DIST, 'bench', 'servers', `${kind}.js`), String(port), store];
-  const child = spawn(process.execPath, program, {
+  const child = spawn(process.execPath, [...PROFILING, ...program], {
     cwd: path.join(ROOT, 'bench'),
     env: {
       PATH: process.env['PATH'],
       NODE_ENV: 'production',
-      NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'],
       // The store of the others is their own, and the feed of the service is to have nothing to follow there.
       STELE_STORE: kind === 'stele' ? store : 'memory:',
       STELE_HOST: '127.0.0.1',
@@ -47,7 +51,7 @@ export async function startServer(kind: ServerKind, store: string): Promise<Serv
     complaints = (complaints + chunk.toString()).slice(-2000);
   });
   await untilReady(child, port, () => complaints);
-  return { port, stop: () => stop(child) };
+  return { pid: child.pid ?? 0, port, stop: () => stop(child) };
 }
 
 async function untilReady(child: ChildProcess, port: number, complaints: () => string): Promise<void> {

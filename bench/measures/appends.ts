@@ -1,4 +1,6 @@
+import { withCpu } from '../harness/cpu.ts';
 import { interleave, median, medianRatio } from '../harness/rounds.ts';
+import type { Server } from '../harness/servers.ts';
 import { type LoadResult, load } from '../harness/wrk.ts';
 import type { Lab } from '../lab.ts';
 import type { Finding } from '../rows.ts';
@@ -13,14 +15,14 @@ export async function measureAppends(lab: Lab): Promise<Finding[]> {
   const stele = await lab.start('stele', await lab.database({ events }));
   const nothing = await lab.start('null-store', await lab.emptyDatabase());
   const insert = await lab.start('insert-store', await lab.database({ events }));
-  const drive = (port: number, length: number) => () =>
-    load({ port, path: '/v1/events', bodies, connections: 64, seconds: length });
-  for (const { port } of [stele, nothing, insert]) await drive(port, 2)();
+  const drive = (server: Server, length: number) => () =>
+    drivePost(lab, { server, path: '/v1/events', bodies, seconds: length });
+  for (const server of [stele, nothing, insert]) await drive(server, 2)();
 
   const results = await interleave(rounds, {
-    stele: drive(stele.port, seconds),
-    nothing: drive(nothing.port, seconds),
-    insert: drive(insert.port, seconds),
+    stele: drive(stele, seconds),
+    nothing: drive(nothing, seconds),
+    insert: drive(insert, seconds),
   });
   refuseErrors(results);
   const rate = rates(results.stele);
@@ -30,16 +32,57 @@ export async function measureAppends(lab: Lab): Promise<Finding[]> {
     {
       row: 'append-null',
       value: medianRatio(rate, rates(results.nothing)),
-      figures: { perSecond: rate, storesNothingPerSecond: rates(results.nothing) },
+      figures: {
+        perSecond: rate,
+        storesNothingPerSecond: rates(results.nothing),
+        cpuUs: cpuOf(results.stele),
+        storesNothingCpuUs: cpuOf(results.nothing),
+      },
     },
     {
       row: 'append-insert',
       value: medianRatio(rate, rates(results.insert)),
-      figures: { perSecond: rate, insertPerSecond: rates(results.insert) },
+      figures: {
+        perSecond: rate,
+        insertPerSecond: rates(results.insert),
+        insertCpuUs: cpuOf(results.insert),
+      },
     },
     { row: 'append-rate', value: median(rate), figures: { perSecond: rate } },
     { row: 'append-tail', value: medianRatio(p99, p50), figures: { p50Ms: p50, p99Ms: p99 } },
   ];
+}
+
+export type MeasuredLoad = LoadResult & {
+  readonly cpuUs: { readonly service: number; readonly postgres: number };
+};
+
+/** wrk, with the CPU that each request took. */
+export function drivePost(
+  lab: Lab,
+  options: {
+    server: Server;
+    path: string;
+    bodies: string;
+    seconds: number;
+    followHead?: boolean;
+    connections?: number;
+  },
+): Promise<MeasuredLoad> {
+  const { server, connections = 64, ...rest } = options;
+  return withCpu(
+    { service: server.pid, postgres: lab.postgres.pid },
+    () => load({ port: server.port, connections, ...rest }),
+    ({ succeeded, refused }) => succeeded + refused,
+  );
+}
+
+/** Medians of the CPU microseconds of a request. */
+export function cpuOf(results: readonly MeasuredLoad[]): { service: number; postgres: number } {
+  return {
+    service: median(results.map(({ cpuUs }) => cpuUs.service)),
+    postgres: median(results.map(({ cpuUs }) => cpuUs.postgres)),
+  };
 }
 
 export function rates(results: readonly LoadResult[]): number[] {

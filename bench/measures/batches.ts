@@ -2,10 +2,9 @@ import { readEvent } from '../../src/model/event.ts';
 import { copyIn, copyText } from '../harness/copy.ts';
 import { eventSource } from '../harness/events.ts';
 import { interleave, medianRatio } from '../harness/rounds.ts';
-import { load } from '../harness/wrk.ts';
 import type { Lab } from '../lab.ts';
 import type { Finding } from '../rows.ts';
-import { refuseErrors } from './appends.ts';
+import { cpuOf, drivePost, refuseErrors } from './appends.ts';
 
 const BATCH_EVENTS = 100;
 const COPY_EVENTS = 50_000;
@@ -16,26 +15,25 @@ export async function measureBatches(lab: Lab): Promise<Finding[]> {
   const bodies = lab.bodies(200, (next) =>
     JSON.stringify({ events: Array.from({ length: BATCH_EVENTS }, () => next()) }),
   );
-  const { port } = await lab.start('stele', await lab.database({ events }));
+  const server = await lab.start('stele', await lab.database({ events }));
   const target = await lab.database({ events });
   const drive = (length: number) => () =>
-    load({ port, path: '/v1/events/batch', bodies, connections: 4, seconds: length });
+    drivePost(lab, { server, path: '/v1/events/batch', bodies, connections: 4, seconds: length });
   const copyEvents = Math.min(COPY_EVENTS, events);
   const copy = async () => {
     const text = await copyTexts(lab, { database: target, events: copyEvents });
-    return { perSecond: copyEvents / (await copyIn(lab.url(target), text)), refused: 0 };
+    return copyEvents / (await copyIn(lab.url(target), text));
   };
   await drive(2)();
   await copy();
   const results = await interleave(rounds, { batches: drive(seconds), copy });
   const batches = results.batches.map(({ perSecond }) => perSecond * BATCH_EVENTS);
-  const copies = results.copy.map(({ perSecond }) => perSecond);
   refuseErrors({ batches: results.batches });
   return [
     {
       row: 'batch',
-      value: medianRatio(batches, copies),
-      figures: { eventsPerSecond: batches, copyPerSecond: copies },
+      value: medianRatio(batches, results.copy),
+      figures: { eventsPerSecond: batches, copyPerSecond: results.copy, batchCpuUs: cpuOf(results.batches) },
     },
   ];
 }

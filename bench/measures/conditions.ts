@@ -1,8 +1,9 @@
 import { interleave, median, medianRatio } from '../harness/rounds.ts';
-import { AFTER_MARK, type LoadResult, load } from '../harness/wrk.ts';
+import type { Server } from '../harness/servers.ts';
+import { AFTER_MARK, type LoadResult } from '../harness/wrk.ts';
 import type { Lab } from '../lab.ts';
 import type { Finding } from '../rows.ts';
-import { rates, refuseErrors } from './appends.ts';
+import { cpuOf, drivePost, rates, refuseErrors } from './appends.ts';
 
 /** More than one phase uses up in a second: by the time that a boundary comes again, its client has seen the last. */
 const BOUNDARIES = 20_000;
@@ -27,9 +28,9 @@ export async function measureConditional(lab: Lab): Promise<Finding[]> {
   const { rounds, seconds, events } = lab.scale;
   const guarded = guardedBodies(lab);
   const free = lab.bodies(BOUNDARIES, (next) => `{"events":[${JSON.stringify(next())}]}`);
-  const { port } = await lab.start('stele', await lab.database({ events }));
+  const server = await lab.start('stele', await lab.database({ events }));
   const drive = (bodies: string, length: number) => () =>
-    load({ port, path: '/v1/events/batch', bodies, connections: 64, seconds: length, followHead: true });
+    drivePost(lab, { server, path: '/v1/events/batch', bodies, seconds: length, followHead: true });
   await drive(guarded, 2)();
   const results = await interleave(rounds, { guarded: drive(guarded, seconds), free: drive(free, seconds) });
   refuseErrors({ free: results.free });
@@ -41,6 +42,8 @@ export async function measureConditional(lab: Lab): Promise<Finding[]> {
         perSecond: rates(results.guarded),
         unconditionalPerSecond: rates(results.free),
         conflictShare: conflictShare(results.guarded),
+        cpuUs: cpuOf(results.guarded),
+        unconditionalCpuUs: cpuOf(results.free),
       },
     },
   ];
@@ -61,19 +64,25 @@ export async function measurePartitions(lab: Lab): Promise<Finding[]> {
   });
   const eight = await lab.start('stele', await lab.database({ events, partitionSize }));
   const one = await lab.start('stele', await lab.database({ events }));
-  const drive = (port: number, length: number) => () =>
-    load({ port, path: '/v1/events/batch', bodies, connections: 64, seconds: length });
-  for (const { port } of [eight, one]) await drive(port, 2)();
+  const drive = (server: Server, length: number) => () =>
+    drivePost(lab, { server, path: '/v1/events/batch', bodies, seconds: length });
+  for (const server of [eight, one]) await drive(server, 2)();
   const results = await interleave(rounds, {
-    eight: drive(eight.port, seconds),
-    one: drive(one.port, seconds),
+    eight: drive(eight, seconds),
+    one: drive(one, seconds),
   });
   refuseErrors(results);
   return [
     {
       row: 'partitions',
       value: medianRatio(rates(results.eight), rates(results.one)),
-      figures: { eightPerSecond: rates(results.eight), onePerSecond: rates(results.one), partitionSize },
+      figures: {
+        eightPerSecond: rates(results.eight),
+        onePerSecond: rates(results.one),
+        partitionSize,
+        cpuUs: cpuOf(results.eight),
+        onePartitionCpuUs: cpuOf(results.one),
+      },
     },
   ];
 }
