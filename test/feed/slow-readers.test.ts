@@ -1,0 +1,129 @@
+import t from 'tap';
+import { append, eventually, follow, metric, neverReading, openStage, StreamClient, upTo } from './stage.ts';
+
+/**
+ * Consumers that do not read. A kernel takes up to ten megabytes for a connection before anyone notices, so the
+ * events here are large.
+ */
+const LARGE = { batch: 2, make: () => ({ data: { text: 'x'.repeat(200_000) } }) };
+
+t.test('who lets more than a full buffer wait is cut, and nobody else notices', async (t) => {
+  const stage = await openStage(t, { timing: { tickMs: 20 } });
+  const healthy = [
+    follow(t, stage, { after: 0 }),
+    follow(t, stage, { after: 0, filter: { eventTypes: ['A'] } }),
+  ];
+  const socket = await neverReading(t, stage, '/?after=0');
+  await Promise.all(healthy.map((client) => client.until(() => client.named('caught-up').length > 0)));
+  await eventually(async () => (await metric(stage.metrics, 'streamConsumers')) === 3, 'three streams');
+  const cut = async () => (await metric(stage.metrics, 'streamEvictions', 'buffer')) === 1;
+  let count = 0;
+  while (count < 400 && !(await cut())) {
+    await append(stage, 2, LARGE);
+    count += 2;
+    await healthy[0]?.until((client) => client.positions.length === count);
+  }
+  await eventually(cut, 'the eviction');
+  await eventually(async () => (await metric(stage.metrics, 'streamConsumers')) === 2, 'its end');
+  for (const client of healthy) {
+    await client.until(() => client.positions.length === count);
+    t.same(client.positions, upTo(1, count));
+    t.equal(client.ending, undefined);
+  }
+  // What is left of the connection is read now: whole events up to some position, and then a broken end.
+  const received = await drain(socket);
+  const ids = [...received.matchAll(/(?:^|\n)id: (\d+)\ndata: [^\n]*\n\n/g)].map((match) => Number(match[1]));
+  t.same(ids, upTo(1, ids.length));
+  t.comment(`${ids.length} of ${count} events had arrived`);
+  t.ok(ids.length > 0 && ids.length < count, 'some of it had arrived, but not all');
+  const resumed = follow(t, stage, { after: ids.length, live: false });
+  await resumed.until(() => resumed.ending !== undefined);
+  t.same(resumed.positions, upTo(ids.length + 1, count), 'and resumes by its id');
+});
+
+t.test('who takes nothing for too long is cut, also while it catches up', async (t) => {
+  const stage = await openStage(t, {
+    ring: { eventsMax: 10 },
+    timing: { tickMs: 20, streamStallMsMax: 300, streamScansMax: 1, streamScanIdleMs: 50 },
+  });
+  await append(stage, 120, LARGE);
+  const sockets = [];
+  for (let index = 0; index < 3; index += 1) sockets.push(await neverReading(t, stage, '/?after=0'));
+  const healthy = follow(t, stage, { after: 0 });
+  await healthy.until(() => healthy.named('caught-up').length > 0, 'its turn behind those who do not read');
+  t.same(healthy.positions, upTo(1, 120));
+  await eventually(
+    async () => (await metric(stage.metrics, 'streamEvictions', 'stall')) === sockets.length,
+    'the evictions',
+  );
+  t.equal(await metric(stage.metrics, 'streamConsumers'), 1);
+  t.equal(healthy.ending, undefined);
+});
+
+t.test('who reads slowly, but reads, is served', async (t) => {
+  const stage = await openStage(t, {
+    ring: { bytesMax: 1024 * 1024 },
+    timing: { tickMs: 20, streamPatienceMs: 20_000, streamStallMsMax: 20_000 },
+  });
+  const client = follow(t, stage, { after: 0 });
+  await client.until(() => client.named('caught-up').length > 0);
+  const response = client.response;
+  let isDone = false;
+  const breaks = (async () => {
+    while (!isDone) {
+      response?.pause();
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      response?.resume();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  await append(stage, 150, LARGE);
+  await client.until(() => client.positions.length === 150);
+  isDone = true;
+  await breaks;
+  t.same(client.positions, upTo(1, 150));
+  t.equal(await metric(stage.metrics, 'streamEvictions'), 0);
+});
+
+t.test('a client that goes away is forgotten', async (t) => {
+  const stage = await openStage(t);
+  await append(stage, 60, LARGE);
+  for (const path of [
+    '/?after=0',
+    '/',
+    '/?after=0&filter={"eventTypes":["NOTHING"]}',
+    '/?after=0&framing=ndjson',
+  ]) {
+    const client = new StreamClient(stage, path);
+    await client.until(() => client.response !== undefined);
+    client.close();
+  }
+  const socket = await neverReading(t, stage, '/?after=0');
+  await eventually(() => stage.feed.streams === 1, 'one stream');
+  socket.destroy();
+  await eventually(() => stage.feed.streams === 0, 'no stream');
+  t.equal(await metric(stage.metrics, 'streamConsumers'), 0);
+  t.equal(await metric(stage.metrics, 'streamEvictions'), 0, 'nobody was cut');
+});
+
+t.test('a stopping feed does not wait for those who do not read', async (t) => {
+  const stage = await openStage(t);
+  await append(stage, 100, LARGE);
+  await neverReading(t, stage, '/?after=0');
+  await eventually(() => stage.feed.streams === 1, 'the stream');
+  await stage.feed.stop();
+  t.equal(stage.feed.streams, 0);
+});
+
+function drain(socket: Awaited<ReturnType<typeof neverReading>>): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (chunk) => {
+      // Sizes of HTTP chunks stand between the frames.
+      text += chunk.toString();
+    });
+    socket.on('close', () => resolve(text.replaceAll(/\r\n[0-9a-f]{8}\r\n/g, '')));
+    socket.resume();
+  });
+}
