@@ -29,6 +29,7 @@ export interface Backend {
    * does not pass. One verdict for each request, in the order of the requests.
    *
    * The caller has made sure that no check of a request can match an event of an earlier request of the same call.
+   * It also waits for the outcome of a call before the next one: a backend has one append on its way at a time.
    *
    * @throws StoreError STORAGE_UNAVAILABLE or READ_ONLY when nothing of the batch is stored or ever will be;
    *   OUTCOME_UNKNOWN when that cannot be said.
