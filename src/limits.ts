@@ -45,6 +45,7 @@ export const LIMITS = {
 
   // The window of recent events in which conditions near the head are decided without the database.
   windowEventsMax: 16_384,
+  windowCharactersMax: 32 * MIB,
 
   // The live stream.
   streamBufferBytesMax: 1 * MIB,
@@ -63,6 +64,8 @@ export const LIMITS = {
   streamScanTurnMs: 250,
   /** A stream whose consumer takes nothing for this long gives its turn away until it does. */
   streamScanIdleMs: 500,
+  /** The same for downloads (NDJSON without `follow`). */
+  downloadScansMax: 2,
 
   /** A scan holds its database snapshot for at most this many positions, so that no slow reader pins it. */
   scanPositionsMax: 50_000,

@@ -1,4 +1,5 @@
 import { LIMITS } from '../limits.ts';
+import { type Filter, matchesFilter, type Selectable } from '../model/filter.ts';
 import { type Check, type CompiledItem, isSystemType, matchesItem, type Tagged } from '../model/query.ts';
 
 /** An event as far as conditions look at it. */
@@ -6,21 +7,33 @@ export interface Placed extends Tagged {
   readonly position: number;
 }
 
+/** An event as the window keeps it. */
+export interface Recent extends Selectable {
+  readonly body: string;
+}
+
 /**
- * Recent events indexed by term and by type, so that a condition near the head is decided in memory.
+ * Recent events indexed by term and by type, so that a condition near the head is decided in memory, and a read
+ * of what came last is answered from there.
  *
  * The window knows every event in (`start`, `end`], or it knows nothing: whoever fills it must reset it as soon
  * as a position is missing. Old events leave by generations: there are two, and when the younger is full it
  * becomes the older and what was older is dropped whole. That costs nothing per event, where a ring would have to
  * take each event out of each of its lists.
  */
-export class Window {
-  readonly #generationEventsMax: number;
-  #older: Generation | undefined;
-  #younger: Generation;
+export class Window<E extends Recent = Recent> {
+  readonly #eventsMax: number;
+  readonly #charactersMax: number;
+  #older: Generation<E> | undefined;
+  #younger: Generation<E>;
+  #characters = 0;
 
-  constructor(eventsMax: number = LIMITS.windowEventsMax) {
-    this.#generationEventsMax = Math.max(1, Math.floor(eventsMax / 2));
+  constructor(
+    eventsMax: number = LIMITS.windowEventsMax,
+    charactersMax: number = LIMITS.windowCharactersMax,
+  ) {
+    this.#eventsMax = Math.max(1, Math.floor(eventsMax / 2));
+    this.#charactersMax = Math.floor(charactersMax / 2);
     this.#younger = new Generation(0);
   }
 
@@ -33,13 +46,16 @@ export class Window {
   reset(position: number): void {
     this.#older = undefined;
     this.#younger = new Generation(position);
+    this.#characters = 0;
   }
 
-  add(event: Placed): void {
-    if (this.#younger.size >= this.#generationEventsMax) {
+  add(event: E): void {
+    if (this.#younger.size >= this.#eventsMax || this.#characters >= this.#charactersMax) {
       this.#older = this.#younger;
       this.#younger = new Generation(event.position - 1);
+      this.#characters = 0;
     }
+    this.#characters += event.body.length;
     this.#younger.add(event);
   }
 
@@ -50,14 +66,29 @@ export class Window {
     if (found.length < limit) this.#younger.collect(check, limit, found);
     return found;
   }
+
+  /**
+   * The first `limit` events that match, in order of position; undefined when they may begin before the window.
+   */
+  select(filter: Filter, { limit, descending }: { limit: number; descending: boolean }): E[] | undefined {
+    const generations = this.#older === undefined ? [this.#younger] : [this.#older, this.#younger];
+    if (descending) generations.reverse();
+    else if (filter.after < this.start) return undefined;
+    const found: E[] = [];
+    for (const generation of generations) {
+      generation.select(filter, { limit, descending }, found);
+      if (found.length >= limit) return found;
+    }
+    return filter.after < this.start ? undefined : found;
+  }
 }
 
 /** A run of events with an index; also what a forming batch checks its later requests against. */
-export class Generation {
+export class Generation<E extends Placed> {
   readonly start: number;
-  readonly #all: Placed[] = [];
-  readonly #byTerm = new Map<string, Placed[]>();
-  readonly #byType = new Map<string, Placed[]>();
+  readonly #all: E[] = [];
+  readonly #byTerm = new Map<string, E[]>();
+  readonly #byType = new Map<string, E[]>();
 
   constructor(start: number) {
     this.start = start;
@@ -67,7 +98,7 @@ export class Generation {
     return this.#all.length;
   }
 
-  add(event: Placed): void {
+  add(event: E): void {
     this.#all.push(event);
     push(this.#byType, event.type, event);
     for (const term of event.terms) push(this.#byTerm, term, event);
@@ -106,16 +137,42 @@ export class Generation {
     found.push(...ascending.slice(0, limit - found.length));
   }
 
+  /** Adds to `found`, up to `limit` in all, the events that match, in order. */
+  select(
+    this: Generation<E & Selectable>,
+    filter: Filter,
+    { limit, descending }: { limit: number; descending: boolean },
+    found: E[],
+  ): void {
+    let list = this.#all;
+    for (const side of filter.sides) {
+      const [term, ...others] = side;
+      if (term === undefined || others.length > 0) continue;
+      const holding = this.#byTerm.get(term);
+      if (holding === undefined) return;
+      if (holding.length < list.length) list = holding;
+    }
+    const first = firstAbove(list, filter.after);
+    const beyond = firstAbove(list, filter.before - 1);
+    const step = descending ? -1 : 1;
+    for (let index = descending ? beyond - 1 : first; index >= first && index < beyond; index += step) {
+      const event = list[index];
+      if (event === undefined || !matchesFilter(filter, event)) continue;
+      found.push(event);
+      if (found.length >= limit) return;
+    }
+  }
+
   /** The shortest lists that together hold every event an item can match. */
-  #candidates(item: CompiledItem): Placed[][] {
-    let shortest: Placed[] | undefined;
+  #candidates(item: CompiledItem): E[][] {
+    let shortest: E[] | undefined;
     for (const term of item.terms) {
       const list = this.#byTerm.get(term);
       if (list === undefined) return [];
       if (shortest === undefined || list.length < shortest.length) shortest = list;
     }
     if (shortest !== undefined) return [shortest];
-    const lists: Placed[][] = [];
+    const lists: E[][] = [];
     for (const type of item.types ?? []) {
       const list = this.#byType.get(type);
       if (list !== undefined) lists.push(list);
@@ -124,7 +181,7 @@ export class Generation {
   }
 }
 
-function push(map: Map<string, Placed[]>, key: string, event: Placed): void {
+function push<E>(map: Map<string, E[]>, key: string, event: E): void {
   const list = map.get(key);
   if (list === undefined) map.set(key, [event]);
   else list.push(event);
