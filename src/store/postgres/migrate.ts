@@ -148,7 +148,9 @@ async function withClient<T>(
   });
   // A connection that breaks between two statements would otherwise end the process.
   client.on('error', () => undefined);
-  await client.connect();
+  await client.connect().catch((error: unknown) => {
+    throw translate(error, 'connecting');
+  });
   try {
     return await work(client, options);
   } finally {

@@ -101,6 +101,8 @@ export class EmbeddedServer {
       await this.#startAfterRemains();
       process.once('exit', this.#onExit);
       this.#state = 'running';
+      const { cluster: folder } = this.#folder;
+      this.#logger.info({ folder, socketFolder: this.#socketFolder }, 'the embedded PostgreSQL runs');
     } catch (error) {
       await this.stop();
       throw error;
