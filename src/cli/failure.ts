@@ -10,7 +10,7 @@ export function report(error: unknown): string {
   if (error instanceof SteleError) {
     const faults = (error.problem?.errors ?? []).map(({ pointer, detail }) => `  ${pointer} ${detail}`);
     const id = error.requestId === undefined ? [] : [`  request ${error.requestId}`];
-    return [`stele: ${error.code}: ${error.message}`, ...faults, ...id].join('\n');
+    return [`stele: ${error.code}: ${error.message}${causes(error)}`, ...faults, ...id].join('\n');
   }
   if (error instanceof StoreError) return `stele: ${error.code}: ${error.message}${causes(error)}`;
   return `stele: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
@@ -28,7 +28,7 @@ export function exitCodeOf(error: unknown): number {
   return status >= 400 && status < 500 ? EXIT.refused : EXIT.failure;
 }
 
-/** The chain behind an error, for whoever runs the store: `(caused by connect ECONNREFUSED …)`. */
+/** The chain behind an error, such as `caused by connect ECONNREFUSED …`: what failed says little without it. */
 function causes(error: Error): string {
   const texts: string[] = [];
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
