@@ -1,4 +1,4 @@
-import { StoreError, StoreError } from '../../errors.ts';
+import { StoreError } from '../../errors.ts';
 import { SENT } from '../../model/event.ts';
 import { timestampMicros } from '../../model/timestamp.ts';
 import type { AppendOutcome, AppendRequest, Verdict } from '../store.ts';
@@ -182,9 +182,7 @@ function refused(request: AppendRequest, refusals: readonly Refusal[], answer: A
       };
     case 'ids':
       if (answer.taken instanceof StoreError) return { kind: 'failed', error: answer.taken };
-      return answer.taken instanceof StoreError
-        ? { kind: 'failed', error: answer.taken }
-        : { kind: 'ids-taken', taken: answer.taken.get(first.r) ?? [] };
+      return { kind: 'ids-taken', taken: answer.taken.get(first.r) ?? [] };
     case 'document':
       return {
         kind: 'stale-document',

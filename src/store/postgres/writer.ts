@@ -29,8 +29,6 @@ const CALL_TIMEOUT_MS = 5000;
 const STATEMENT_TIMEOUT_MS = 4000;
 const READ_ONLY_RETRY_MS = 1000;
 
-const NONE_TAKEN: ReadonlyMap<number, never> = new Map();
-
 interface Session {
   readonly client: pg.Client;
   readonly epoch: number;
