@@ -80,7 +80,7 @@ export class Gate {
   /** Stands in front of every route that is registered from now on, and of every path that has none. */
   install(app: FastifyInstance): void {
     app.decorateRequest('caller', null);
-    app.addHook('onRoute', (route) => this.#guard(route));
+    app.addHook('onRoute', (route) => this.guard(route));
     app.addHook('onRequest', (request, reply, done) => {
       if (!request.is404) return done();
       this.#enter(this.#unrouted, request, reply.raw);
@@ -101,7 +101,8 @@ export class Gate {
     this.#connections.end(visit.request.raw.socket);
   }
 
-  #guard(route: RouteOptions): void {
+  /** Puts the gate in front of one route. @throws Error when it declares no action. */
+  guard(route: RouteOptions): void {
     const { config = {}, onRequest = [] } = route;
     const passages = [route.method].flat().map((method) => passageOf(method, route.url, config));
     this.#passages.push(...passages);

@@ -38,9 +38,10 @@ export function idempotencyOf(request: FastifyRequest, route: string, body: stri
 }
 
 function readKey(header: string): string | undefined {
-  const quoted = QUOTED.exec(header)?.[1]?.replace(/\\(["\\])/g, '$1');
-  const key = quoted ?? header;
-  return BARE.test(key) && key.length <= LIMITS.idempotencyKeyLengthMax ? key : undefined;
+  const isQuoted = header.startsWith('"');
+  const key = isQuoted ? QUOTED.exec(header)?.[1]?.replace(/\\(["\\])/g, '$1') : header;
+  if (key === undefined || !BARE.test(key) || key.length > LIMITS.idempotencyKeyLengthMax) return undefined;
+  return key;
 }
 
 /** Keys whose first request is still running in this process. Another process is told by the store. */
