@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { Channel, ChannelIndex, channelKey } from '../../src/feed/channel.ts';
 import { Run } from '../../src/feed/run.ts';
+import type { Tags } from '../../src/model/event.ts';
 import { compileFilter, EVERYTHING, type EventFilter, matchesFilter } from '../../src/model/filter.ts';
 import type { CommittedEvent } from '../../src/store/group-commit.ts';
 import { event, request, systemEvent } from '../helpers/requests.ts';
@@ -41,10 +42,10 @@ const filter: fc.Arbitrary<EventFilter> = fc.record(
     items: fc.array(
       fc.oneof(
         fc.record({ types: fc.subarray(TYPES, { minLength: 1 }) }),
-        fc.record({ tags: fc.constantFrom({ k: '1' }, { k: ['1', '2'] }, { issueId: '1', k: '2' }) }),
+        fc.record({ tags: fc.constantFrom<Tags[]>({ k: '1' }, { k: ['1', '2'] }, { issueId: '1', k: '2' }) }),
         fc.record({
           types: fc.subarray(TYPES, { minLength: 1 }),
-          tags: fc.constantFrom<Record<string, string>>({ k: '1' }, { issueId: '2' }),
+          tags: fc.constantFrom<Tags[]>({ k: '1' }, { issueId: '2' }),
         }),
       ),
       { minLength: 1, maxLength: 3 },
@@ -54,7 +55,7 @@ const filter: fc.Arbitrary<EventFilter> = fc.record(
     issueIds: fc.subarray(['1', '2', '3'], { minLength: 1 }),
     correlationIds: fc.constant(['c']),
     actorIds: fc.constant(['a', 'b']),
-    tags: fc.constantFrom<Record<string, string | string[]>>({ k: '1' }, { k: ['1', '2'] }),
+    tags: fc.constantFrom<Tags[]>({ k: '1' }, { k: ['1', '2'] }),
     startTime: fc.constant('2026-11-21T09:30:02Z'),
     endTime: fc.constant('2026-11-21T09:30:04Z'),
     before: fc.integer({ min: 11, max: 24 }),

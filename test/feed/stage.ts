@@ -122,8 +122,19 @@ export class StreamClient {
   #changed: (() => void) | undefined;
   readonly #abort: () => void;
 
-  constructor(target: { port: number }, path: string, headers: Record<string, string> = {}) {
-    const outgoing = request({ port: target.port, host: '127.0.0.1', path, headers, agent: false });
+  constructor(
+    { port }: { port: number },
+    path: string,
+    { headers = {}, body }: { headers?: Record<string, string>; body?: string } = {},
+  ) {
+    const outgoing = request({
+      port,
+      host: '127.0.0.1',
+      path,
+      headers,
+      agent: false,
+      method: body === undefined ? 'GET' : 'POST',
+    });
     this.#abort = () => outgoing.destroy();
     const parser = createParser({
       onEvent: ({ event, id, data }) => {
@@ -145,7 +156,7 @@ export class StreamClient {
       response.on('close', () => this.#end(response.complete ? 'ended' : 'cut'));
       this.#changed?.();
     });
-    outgoing.end();
+    outgoing.end(body);
   }
 
   /** Positions of the events of the log, in the order in which they came. */
