@@ -19,13 +19,14 @@ export async function follow(
   service: Service,
   request: FastifyRequest,
   reply: FastifyReply,
-  options: { filter: Filter; place: Place; live: boolean; framing: Framing },
+  options: { filter: Filter; place: Place; live: boolean; framing: Framing; type?: string },
 ): Promise<void> {
   const { filter, place, live, framing } = options;
+  const type = options.type ?? 'text/event-stream';
   const start = await service.feed.locate(place);
   const headers = [
     'Content-Type',
-    framing === 'sse' ? 'text/event-stream; charset=utf-8' : 'application/x-ndjson; charset=utf-8',
+    `${type}; charset=utf-8`,
     // Proxies that compress would hold events back until a buffer is full, and nginx does so by itself.
     'Cache-Control',
     'no-cache, no-transform',

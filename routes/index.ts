@@ -1,8 +1,13 @@
 import type {} from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
+import { aggregateRoutes } from './aggregates.ts';
 import { appendRoutes } from './append.ts';
+import { catalogueRoutes } from './catalogue.ts';
+import { causationRoutes } from './causation.ts';
 import type { Service } from './context.ts';
+import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
+import { logRoutes } from './log.ts';
 import { problemRoutes } from './problems.ts';
 import { streamRoutes } from './stream.ts';
 
@@ -18,8 +23,13 @@ import { streamRoutes } from './stream.ts';
  * with `sendJson` (answer.ts). What they throw becomes a problem document (failures.ts).
  */
 export async function registerRoutes(app: FastifyInstance, service: Service): Promise<void> {
-  appendRoutes(app, service); // POST /v1/events, /v1/events/batch
-  healthRoutes(app, service); // GET  /livez, /readyz, /metrics, /v1/stats
-  streamRoutes(app, service); // GET  /v1/events/stream, POST with the filter as body
-  problemRoutes(app); //         GET  /problems/{slug}
+  appendRoutes(app, service); //    POST /v1/events, /v1/events/batch
+  eventRoutes(app, service); //     GET  /v1/events, /v1/events/{id}, /v1/correlations/{id}/events; POST /v1/events/query
+  streamRoutes(app, service); //    GET  /v1/events/stream, POST with the filter as body
+  aggregateRoutes(app, service); // GET  /v1/events/count, POST with the filter as body; POST /v1/events/aggregate
+  causationRoutes(app, service); // GET  /v1/events/{id}/causation
+  catalogueRoutes(app, service); // GET  /v1/types, /v1/tags, /v1/tags/{key}
+  logRoutes(app, service); //       GET  /v1/head, /v1/info
+  healthRoutes(app, service); //    GET  /livez, /readyz, /metrics, /v1/stats
+  problemRoutes(app); //            GET  /problems/{slug}
 }

@@ -82,6 +82,17 @@ export function renderEvents(events: readonly StoredEvent[]): string {
   return `[${events.map(renderEvent).join(',')}]`;
 }
 
+/** Runs code that points at members of a filter over one that stands inside a body, at `pointer`. */
+export function inMember<T>(pointer: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.faults === undefined) throw error;
+    const faults = error.faults.map((fault) => ({ ...fault, pointer: pointer + fault.pointer }));
+    throw new StoreError(error.code, error.message, { faults });
+  }
+}
+
 /** A link header longer than this makes some clients refuse the whole answer. */
 const LINK_LENGTH_MAX = 4096;
 

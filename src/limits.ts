@@ -29,6 +29,7 @@ export const LIMITS = {
   offsetMax: 10_000,
   violationPositionsMax: 10,
   tagValuesListedMax: 1000,
+  tagKeysListedMax: 1000,
   aggregateGroupsMax: 1000,
   urlLengthMax: 64 * 1024,
 

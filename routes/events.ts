@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto';
+import { Type } from '@sinclair/typebox';
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { StoreError } from '../src/errors.ts';
+import { ScanGate } from '../src/feed/scan-gate.ts';
+import { LIMITS } from '../src/limits.ts';
+import { isUuid, RecordedEvent, renderEvent, type StoredEvent } from '../src/model/event.ts';
+import { compileFilter, EventFilter, PageMembers } from '../src/model/filter.ts';
+import type { Backend } from '../src/store/store.ts';
+import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
+import { parseBody } from './body.ts';
+import type { Service } from './context.ts';
+import { answerRead, PAGE_TYPES, ReadOptions } from './page.ts';
+import { inQuery, parseQuery, rawQuery } from './query-string.ts';
+import { ReadParameters, readyToRead, withParameters } from './read.ts';
+
+/**
+ * Reads of events: by filter in a query string or a body, by correlation, and one by its id.
+ */
+const PageQuery = Type.Object(
+  { ...EventFilter.properties, ...PageMembers, ...ReadOptions },
+  { additionalProperties: false },
+);
+const PageBody = Type.Object(
+  { ...EventFilter.properties, ...PageMembers },
+  {
+    additionalProperties: false,
+    description: 'An EventFilter, and the members of a page beside it.',
+    examples: [{ eventTypes: ['ISSUE.*'], tags: { issueId: '42' }, orderDirection: 'desc', limit: 20 }],
+  },
+);
+const PageBodyOptions = Type.Object(ReadOptions, { additionalProperties: false });
+const OneQuery = Type.Object(ReadParameters, { additionalProperties: false });
+
+const Explanation = Type.Object(
+  {
+    side: Type.String({ description: 'The side of the filter that the read was driven by.' }),
+    rowsExamined: Type.Integer({ minimum: 0 }),
+    milliseconds: Type.Number({ minimum: 0 }),
+    hint: Type.String(),
+  },
+  { description: 'How the read was executed.' },
+);
+
+const EventPage = Type.Object(
+  {
+    events: Type.Array(RecordedEvent),
+    next: Type.Union([Type.String(), Type.Null()], {
+      description: 'Cursor of the next page; null when this was the last.',
+    }),
+    position: Type.Integer({
+      minimum: 0,
+      description:
+        'The head before the first page was read. No page holds anything above it; pass it as `after` of a condition.',
+    }),
+    explain: Type.Optional(Explanation),
+  },
+  { description: 'A page of events. It may hold fewer than `limit` when they are large.' },
+);
+
+const EventParams = Type.Object({ id: Type.String({ format: 'uuid', description: 'Id of an event.' }) });
+const CorrelationParams = Type.Object({
+  id: Type.String({
+    minLength: 1,
+    maxLength: LIMITS.metadataValueLengthMax,
+    description: 'Value of `metadata.correlationId`.',
+  }),
+});
+
+const bodyCheck = TypeCompiler.Compile(PageBody);
+const correlationCheck = TypeCompiler.Compile(CorrelationParams);
+
+export function eventRoutes(app: FastifyInstance, service: Service): void {
+  const { backend } = service;
+  const downloads = new ScanGate(LIMITS.downloadScansMax);
+
+  app.get(
+    '/v1/events',
+    {
+      config: { action: 'read', produces: PAGE_TYPES },
+      schema: {
+        operationId: 'readEvents',
+        summary: 'Read events by filter',
+        description:
+          'Pages as JSON, with a cursor that pins the head. As NDJSON the whole result, or `limit` events of it.',
+        tags: ['Read'],
+        querystring: PageQuery,
+        response: { 200: EventPage },
+      },
+    },
+    async (request, reply) => {
+      const query = parseQuery(PageQuery, rawQuery(request.raw.url));
+      const filter = inQuery(() => compileFilter(query));
+      const read = { filter, page: query, options: query, pointerTo: inParameters, linkTo: linkFrom(reply) };
+      await answerRead(service, reply, read, downloads);
+    },
+  );
+
+  app.post(
+    '/v1/events/query',
+    {
+      config: { action: 'read', produces: PAGE_TYPES },
+      schema: {
+        operationId: 'queryEvents',
+        summary: 'Read events by a filter in the body',
+        description: 'For filters that fit no URL. The same members and answers as `GET /v1/events`.',
+        tags: ['Read'],
+        querystring: PageBodyOptions,
+        body: PageBody,
+        response: { 200: EventPage },
+      },
+    },
+    async (request, reply) => {
+      const options = parseQuery(PageBodyOptions, rawQuery(request.raw.url));
+      const page = parseBody(bodyCheck, request);
+      const read = { filter: compileFilter(page), page, options, pointerTo: inBody };
+      await answerRead(service, reply, read, downloads);
+    },
+  );
+
+  app.get<{ Params: { id: string } }>(
+    '/v1/correlations/:id/events',
+    {
+      config: { action: 'read', produces: PAGE_TYPES },
+      schema: {
+        operationId: 'readCorrelation',
+        summary: 'Read the events of a correlation',
+        description:
+          'The events whose `metadata.correlationId` is `id`. Takes the same parameters as `GET /v1/events`.',
+        tags: ['Read'],
+        params: CorrelationParams,
+        querystring: PageQuery,
+        response: { 200: EventPage },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      if (!correlationCheck.Check(request.params)) {
+        throw notValid(`is not a text of 1 to ${LIMITS.metadataValueLengthMax} characters`);
+      }
+      const query = parseQuery(PageQuery, rawQuery(request.raw.url));
+      const asked = inQuery(() => compileFilter(query));
+      const filter = { ...asked, sides: [...asked.sides, [`$correlationId:${id}`]] };
+      const read = { filter, page: query, options: query, pointerTo: inParameters, linkTo: linkFrom(reply) };
+      await answerRead(service, reply, read, downloads);
+    },
+  );
+
+  app.get<{ Params: { id: string } }>(
+    '/v1/events/:id',
+    {
+      config: { action: 'read' },
+      schema: {
+        operationId: 'readEvent',
+        summary: 'Read one event',
+        description: 'With a strong `ETag`; `If-None-Match` gives `304` when nothing changed.',
+        tags: ['Read'],
+        params: EventParams,
+        querystring: OneQuery,
+        response: {
+          200: RecordedEvent,
+          304: Type.Null({ description: 'The event is as the client knows it.' }),
+        },
+      },
+    },
+    async (request, reply) => {
+      const options = parseQuery(OneQuery, rawQuery(request.raw.url));
+      const id = requireEventId(request.params.id);
+      await readyToRead(service, reply, options);
+      const event = await findEvent(backend, id);
+      if (event === undefined) throw noEvent(id);
+      sendTagged(reply, renderEvent(event), ['Stele-Position', `${event.position}`]);
+    },
+  );
+}
+
+/** @throws StoreError VALIDATION_FAILED when the segment of the path is no UUID. */
+export function requireEventId(text: string): string {
+  const id = text.toLowerCase();
+  if (isUuid(id)) return id;
+  throw notValid('is not a UUID');
+}
+
+export async function findEvent(backend: Backend, id: string): Promise<StoredEvent | undefined> {
+  const filter = compileFilter({ eventIds: [id] });
+  const { events } = await backend.read({
+    filter,
+    orderBy: 'position',
+    direction: 'asc',
+    limit: 1,
+    offset: 0,
+  });
+  return events[0];
+}
+
+export function noEvent(id: string): StoreError {
+  return new StoreError('NOT_FOUND', `There is no event with the id ${id}.`);
+}
+
+/**
+ * Sends a JSON text with a strong entity tag, or 304 when the client has it. The tag is a digest of the text: what
+ * a log holds does not change, but what a reader is shown of it may.
+ */
+export function sendTagged(reply: FastifyReply, text: string, headers: HeaderList): void {
+  const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
+  const all = ['ETag', etag, 'Cache-Control', 'private, no-cache', ...headers];
+  const known = reply.request.headers['if-none-match'];
+  // Compared weakly (RFC 9110, section 13.1.2): proxies that compress put a W/ in front.
+  const isKnown = known?.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, '')));
+  if (isKnown === true) sendEmpty(reply, 304, all);
+  else sendJson(reply, 200, text, all);
+}
+
+function linkFrom(reply: FastifyReply): (cursor: string) => string {
+  const { url } = reply.request;
+  return (cursor) => withParameters(url, { cursor, offset: undefined, atLeast: undefined });
+}
+
+function inParameters(member: string): string {
+  return `?${member}`;
+}
+
+function inBody(member: string): string {
+  return `/${member}`;
+}
+
+/** The path has one parameter in all of these routes. */
+function notValid(detail: string): StoreError {
+  return new StoreError('VALIDATION_FAILED', `The path is not valid: its id ${detail}.`, {
+    faults: [{ pointer: '{id}', detail }],
+  });
+}

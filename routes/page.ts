@@ -1,0 +1,132 @@
+import { type Static, Type } from '@sinclair/typebox';
+import type { FastifyReply } from 'fastify';
+import { allows } from '../src/access/policy.ts';
+import { StoreError } from '../src/errors.ts';
+import { linesOf } from '../src/feed/lines.ts';
+import type { ScanGate } from '../src/feed/scan-gate.ts';
+import { LIMITS } from '../src/limits.ts';
+import { type Filter, PageMembers } from '../src/model/filter.ts';
+import { frameEvent } from '../src/store/framing.ts';
+import { cursorOf, pinRead, readPage } from '../src/store/pages.ts';
+import { preferred } from './accept.ts';
+import { JSON_TYPE, sendJson, sendText } from './answer.ts';
+import type { Service } from './context.ts';
+import { follow } from './follow.ts';
+import { LINE_TYPES, sendLines } from './lines.ts';
+import { nextLink, positionHeader, ReadParameters, readyToRead, renderEvents } from './read.ts';
+
+/**
+ * The answer of every route that reads many events: a page as JSON, a page or everything as lines, or lines that
+ * go on live.
+ */
+export const PAGE_TYPES: readonly string[] = [JSON_TYPE, ...LINE_TYPES];
+
+/** What a read says beside its filter and its page: in the query string, also where the filter is a body. */
+export const ReadOptions = {
+  ...ReadParameters,
+  explain: Type.Optional(
+    Type.Boolean({
+      description:
+        'Tell how the read was executed: the side chosen, the rows examined, a hint. For operators.',
+    }),
+  ),
+  follow: Type.Optional(
+    Type.Boolean({
+      description: 'With NDJSON: go on live when all that is stored has been sent.',
+    }),
+  ),
+};
+const Options = Type.Object(ReadOptions);
+const Members = Type.Object(PageMembers);
+
+export interface PageRead {
+  readonly filter: Filter;
+  readonly page: Static<typeof Members>;
+  readonly options: Static<typeof Options>;
+  /** What to call a member in faults: a JSON Pointer into a body, or `?name`. */
+  readonly pointerTo: (member: string) => string;
+  /** Target of the link to the next page; absent where that is not a GET. */
+  readonly linkTo?: (cursor: string) => string;
+}
+
+export async function answerRead(
+  service: Service,
+  reply: FastifyReply,
+  read: PageRead,
+  downloads: ScanGate,
+): Promise<void> {
+  const { filter, page, options } = read;
+  const { backend } = service;
+  const type = preferred(reply.request.headers.accept, PAGE_TYPES) ?? JSON_TYPE;
+  refuseMisplaced(read, type);
+  if (options.explain === true) requireOperator(reply);
+  await readyToRead(service, reply, options);
+  if (options.follow === true) {
+    const place = { after: filter.after };
+    return follow(service, reply.request, reply, { filter, place, live: true, framing: 'ndjson', type });
+  }
+  const pinned = await pinRead(backend, {
+    filter,
+    orderBy: page.orderBy,
+    direction: page.orderDirection,
+    offset: page.offset,
+    cursor: page.cursor,
+    pointerTo: read.pointerTo,
+  });
+  // A store that has not yet seen the pin would end the read early, and nobody would know.
+  if (page.cursor !== undefined) await readyToRead(service, reply, { atLeast: pinned.pin });
+  const position = positionHeader(pinned.pin);
+  if (type !== JSON_TYPE && page.limit === undefined) {
+    return sendLines(reply, linesOf(backend, pinned, downloads), { type, headers: [...position, ...VARY] });
+  }
+  const { limit = LIMITS.pageSizeDefault } = page;
+  const { events, rest, explain } = await readPage(backend, pinned, {
+    limit,
+    explain: options.explain === true,
+  });
+  const next = cursorOf(backend, rest);
+  const headers = [...position, ...VARY, ...nextLink(next === null ? undefined : read.linkTo?.(next))];
+  if (type !== JSON_TYPE) {
+    const lines = events.map((event) => frameEvent(event, 'ndjson')).join('');
+    return sendText(reply, 200, `${type}; charset=utf-8`, lines, headers);
+  }
+  const explanation = explain === undefined ? '' : `,"explain":${JSON.stringify(explain)}`;
+  sendJson(
+    reply,
+    200,
+    `{"events":${renderEvents(events)},"next":${JSON.stringify(next)},"position":${pinned.pin}${explanation}}`,
+    headers,
+  );
+}
+
+const VARY = ['Vary', 'Accept'] as const;
+
+/** A member that would have no effect where it stands is a mistake of the caller. */
+function refuseMisplaced({ filter, page, options, pointerTo }: PageRead, type: string): void {
+  const faults: { pointer: string; detail: string }[] = [];
+  const isLines = type !== JSON_TYPE;
+  if (options.explain === true && isLines) {
+    faults.push({ pointer: '?explain', detail: 'belongs to application/json' });
+  }
+  if (options.follow === true) {
+    if (!isLines) faults.push({ pointer: '?follow', detail: 'belongs to `Accept: application/x-ndjson`' });
+    for (const member of ['limit', 'offset', 'cursor', 'orderBy', 'orderDirection'] as const) {
+      if (page[member] === undefined) continue;
+      faults.push({ pointer: pointerTo(member), detail: 'does not belong to a read that follows the log' });
+    }
+    if (filter.before !== Number.MAX_SAFE_INTEGER) {
+      faults.push({ pointer: pointerTo('before'), detail: 'does not belong to a read that follows the log' });
+    }
+  }
+  const [first] = faults;
+  if (first === undefined) return;
+  throw new StoreError('VALIDATION_FAILED', `The read is not valid: ${first.pointer} ${first.detail}.`, {
+    faults,
+  });
+}
+
+function requireOperator(reply: FastifyReply): void {
+  const { caller } = reply.request;
+  if (caller !== null && allows(caller, 'operate')) return;
+  throw new StoreError('FORBIDDEN', 'Only operators may ask how a read is executed.');
+}
