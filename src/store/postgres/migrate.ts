@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { StoreError } from '../../errors.ts';
+import { translate } from './errors.ts';
 import { type PostgresOptions, parsePostgresUrl } from './options.ts';
 
 /**
