@@ -51,7 +51,10 @@ export interface Backend {
   /** Every type of the log with its number of events, the system's own excluded. */
   types(): Promise<TypeSummary[]>;
 
-  /** Tag keys, or the values of one key, in order of their code points. */
+  /**
+   * Tag keys, or the values of one key, in order of their code points. A key is ordered with the colon that stands
+   * behind it in an index term: `b-c` and `b.` come before `b`.
+   */
   tags(query: TagQuery): Promise<string[]>;
 
   /** The last position and the first that is still stored; `at` asks for the last one recorded up to that time. */

@@ -156,9 +156,12 @@ export class MemoryBackend implements Backend {
         else if (key === name) found.add(term.slice(colon + 1));
       }
     }
+    const place = (text: string) => (key === undefined ? `${text}:` : text);
+    const isWanted = (text: string) =>
+      text.startsWith(prefix) && (after === undefined || compareText(place(text), place(after)) > 0);
     return [...found]
-      .filter((text) => text.startsWith(prefix) && (after === undefined || compareText(text, after) > 0))
-      .sort(compareText)
+      .filter(isWanted)
+      .sort((a, b) => compareText(place(a), place(b)))
       .slice(0, limit);
   }
 
