@@ -9,6 +9,7 @@ import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { logRoutes } from './log.ts';
 import { problemRoutes } from './problems.ts';
+import { snapshotRoutes } from './snapshots.ts';
 import { streamRoutes } from './stream.ts';
 
 /**
@@ -29,6 +30,7 @@ export async function registerRoutes(app: FastifyInstance, service: Service): Pr
   aggregateRoutes(app, service); // GET  /v1/events/count, POST with the filter as body; POST /v1/events/aggregate
   causationRoutes(app, service); // GET  /v1/events/{id}/causation
   catalogueRoutes(app, service); // GET  /v1/types, /v1/tags, /v1/tags/{key}
+  snapshotRoutes(app, service); //  GET, POST, DELETE /v1/snapshots/{aggregateId}, GET, PUT, DELETE …/{version}, GET …/versions
   logRoutes(app, service); //       GET  /v1/head, /v1/info
   healthRoutes(app, service); //    GET  /livez, /readyz, /metrics, /v1/stats
   problemRoutes(app); //            GET  /problems/{slug}

@@ -45,6 +45,7 @@ const PUBLISHED = [
   'jsonDepthMax',
   'idempotencyKeyLengthMax',
   'aggregateIdLengthMax',
+  'snapshotBytesMax',
   'queryItemsMax',
   'itemTypesMax',
   'filterValuesMax',

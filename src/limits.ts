@@ -19,6 +19,8 @@ export const LIMITS = {
   /** Metadata members that filters name are indexed, and an index entry of PostgreSQL holds 2,700 bytes. */
   metadataValueLengthMax: 512,
   aggregateIdLengthMax: 255,
+  /** Body of a request that writes a snapshot. */
+  snapshotBytesMax: 4 * MIB,
 
   // Queries (contract).
   queryItemsMax: 64,
@@ -86,5 +88,6 @@ assertRelation(LIMITS.commitEventsMax <= LIMITS.queueEventsMax, 'a commit must f
 assertRelation(LIMITS.commitBytesMax <= LIMITS.queueBytesMax, 'a commit must fit into the queue');
 assertRelation(LIMITS.eventBytesMax <= LIMITS.batchBytesMax, 'an event must fit into a batch');
 assertRelation(LIMITS.pageSizeDefault <= LIMITS.pageSizeMax, 'the default page must be a page');
+assertRelation(LIMITS.snapshotBytesMax <= LIMITS.commitBytesMax, 'a snapshot must fit into one commit');
 assertRelation(LIMITS.outcomeWaitMs < LIMITS.shutdownMs, 'a stopping service waits for outcomes');
 assertRelation(LIMITS.idempotencyKeptHours >= 24, 'keys are kept a day (contract)');

@@ -165,6 +165,7 @@ export class GroupCommit {
         bytes += event.body.length;
         if ((event.sent & SENT.id) !== 0) repeatable = true;
       }
+      for (const { body } of request.writes) bytes += body?.length ?? 0;
       const pending: Pending = { request, bytes, arrivedMs, resolve, reject, repeatable };
       if (this.#decideInMemory(pending)) return;
       this.#queue.push(pending);
