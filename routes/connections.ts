@@ -1,13 +1,17 @@
 import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Server as NetServer, type Socket } from 'node:net';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * The connections of the server and how many requests are under way on each: what an orderly end has to know.
  *
  * `server.close()` of Node destroys idle keep-alive connections at once. A request that is on the wire at that
- * moment meets a reset, and its client cannot know whether it was carried out. So the service goes on answering,
- * every answer now ends its connection, and only what is still idle after a while is ended by us, with a FIN.
+ * moment meets a reset, and its client cannot know whether it was carried out. So only the port closes at first:
+ * connections that exist are served on, every answer now ends its connection, and those that stay idle for a
+ * moment are ended by us, with a FIN.
+ *
+ * The port closes first because an answer that ends its connection makes the client connect again: to a port that
+ * is still open it would, over and over, and the last of these attempts would be cut off.
  */
 const UNDER_WAY = Symbol('requests under way');
 type Tracked = Socket & { [UNDER_WAY]?: number };
@@ -18,15 +22,13 @@ export class Connections {
   readonly #sockets = new Set<Tracked>();
 
   track(server: Server): void {
-    server.on('connection', (socket: Tracked) => {
-      socket[UNDER_WAY] = 0;
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
+    server.on('connection', (socket: Socket) => this.#add(socket));
   }
 
   /** A request arrived on this connection. */
   begin(socket: Tracked): void {
+    // A connection to the second address of `localhost` belongs to a server that nobody tracks.
+    if (socket[UNDER_WAY] === undefined) this.#add(socket);
     socket[UNDER_WAY] = (socket[UNDER_WAY] ?? 0) + 1;
   }
 
@@ -47,12 +49,25 @@ export class Connections {
     return waitUntil(() => this.underWay === 0, timeoutMs);
   }
 
-  /** Lets clients close by themselves for a while, then closes the rest. */
+  /** Takes no new connections. Those that wait to be accepted are accepted first. */
+  async closePort(server: Server): Promise<void> {
+    await setImmediate();
+    // The method of the HTTP server would close what is idle as well.
+    if (server.listening) NetServer.prototype.close.call(server);
+  }
+
+  /** Lets clients close by themselves for a while, ends what is idle then, and cuts what is left after that. */
   async closeAll(options: { lingerMs: number; finMs: number }): Promise<void> {
     if (await waitUntil(() => this.#sockets.size === 0, options.lingerMs)) return;
-    for (const socket of this.#sockets) socket.end();
+    for (const socket of this.#sockets) if (socket[UNDER_WAY] === 0) socket.end();
     if (await waitUntil(() => this.#sockets.size === 0, options.finMs)) return;
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #add(socket: Tracked): void {
+    socket[UNDER_WAY] = 0;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
   }
 }
 

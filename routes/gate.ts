@@ -93,6 +93,11 @@ export class Gate {
     return this.#passages;
   }
 
+  /** Requests that are not answered yet, streams excluded. */
+  get underWay(): number {
+    return this.#connections.underWay;
+  }
+
   /** For a stream: it lasts as long as its client likes, so its time says nothing and nobody waits for its end. */
   markStream(reply: FastifyReply): void {
     const visit = (reply.raw as Visited)[VISIT];

@@ -11,7 +11,13 @@ import { parseQuery, rawQuery } from './query-string.ts';
  * Prometheus text and as JSON.
  */
 const ReadyQuery = Type.Object(
-  { verbose: Type.Optional(Type.String({ enum: ['', 'true', 'false'], description: 'Name every check.' })) },
+  {
+    verbose: Type.Optional(
+      Type.Union([Type.Literal(''), Type.Literal('true'), Type.Literal('false')], {
+        description: 'Name every check. The name alone is enough.',
+      }),
+    ),
+  },
   { additionalProperties: false },
 );
 const NoQuery = Type.Object({}, { additionalProperties: false });

@@ -21,10 +21,10 @@ import { version } from './version.ts';
  * The composition root. `createService` opens and starts everything below HTTP, `buildApp` puts HTTP on top, and
  * `app.close()` takes both down again in the order in which nothing is lost:
  *
- *   1. not ready; new requests are refused with 503 and every answer ends its connection
+ *   1. not ready; the port closes; requests that still come are refused with 503, every answer ends its connection
  *   2. requests under way are answered, the queue of appends is drained
  *   3. streams see the last events and end
- *   4. connections close, then the port, then the store
+ *   4. connections close, then the store
  */
 /** How long requests under way may take once the service stops; what is then left of the time closes connections. */
 const ANSWER_MS = LIMITS.outcomeWaitMs + 300;
@@ -105,7 +105,7 @@ export function buildApp(service: Service): FastifyInstance {
   app.addHook('onSend', async (request, reply) => {
     reply.header('stele-request-id', request.id).header('stele-log', service.backend.logId);
   });
-  app.addHook('preClose', () => drain(service, connections));
+  app.addHook('preClose', () => drain(app, connections));
   app.addHook('onClose', () => service.stop());
   gate.install(app);
   app.register(async (routes) => registerRoutes(routes, service));
@@ -120,8 +120,10 @@ export function buildApp(service: Service): FastifyInstance {
 
 const NO_QUERY: Record<string, unknown> = Object.freeze({});
 
-async function drain(service: Service, connections: Connections): Promise<void> {
+async function drain(app: FastifyInstance, connections: Connections): Promise<void> {
+  const { service } = app;
   service.lifecycle.stopping = true;
+  await connections.closePort(app.server);
   if (!(await connections.answered(ANSWER_MS))) {
     service.logger.warn({ underWay: connections.underWay }, 'stopping before every request was answered');
   }

@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { type Answer, Caller } from '../helpers/caller.ts';
+import { bodyOf, openSocket, readUntil, startHttpService } from '../helpers/http-service.ts';
+import { database } from '../helpers/postgres.ts';
+import { ServiceProcess } from '../helpers/service-process.ts';
+
+const EVENT = '{"type":"A","data":{}}';
+const REQUEST = `POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${EVENT.length}\r\n\r\n`;
+
+t.test('a request that was accepted is answered, a new one is refused in order', async (t) => {
+  const { app, port, service } = await startHttpService(t);
+  const open = () => openSocket(port);
+  const [accepted, late, probe, pulse] = [await open(), await open(), await open(), await open()];
+  const answers = [accepted, late, probe, pulse].map((socket) => readUntil(socket));
+  accepted.write(REQUEST);
+  // The service knows of a request once its headers are there.
+  while (app.gate.underWay === 0) await sleep(1);
+  const closed = app.close();
+  while (app.server.listening) await sleep(1);
+  late.write(REQUEST + EVENT);
+  probe.write('GET /readyz?verbose HTTP/1.1\r\nHost: a\r\n\r\n');
+  pulse.write('GET /livez HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.match(await answers[1], /^HTTP\/1\.1 503 .*Connection: close.*Retry-After: 1.*STORAGE_UNAVAILABLE/s);
+  t.match(await answers[2], /^HTTP\/1\.1 503 .*Connection: close.*"stopping"/s, 'not ready at once');
+  t.match(await answers[3], /^HTTP\/1\.1 200 .*Connection: close.*"alive"/s, 'but alive');
+  await t.rejects(open(), { code: 'ECONNREFUSED' });
+  accepted.write(EVENT);
+  t.match(await answers[0], /^HTTP\/1\.1 201 .*"position":1/s);
+  await closed;
+  t.equal(service.feed.head, 1);
+});
+
+t.test('closing without connections takes no time, and twice is once', async (t) => {
+  const { app } = await startHttpService(t);
+  await Promise.all([app.close(), app.close()]);
+  t.equal(app.server.listening, false);
+});
+
+t.test('idle connections are ended, not reset', async (t) => {
+  const { app, port } = await startHttpService(t);
+  const socket = await openSocket(port);
+  const ended = once(socket, 'end');
+  socket.resume();
+  await app.close();
+  await ended;
+});
+
+t.test('a signal under load: what was acknowledged is stored, and every request has an answer', async (t) => {
+  const store = await database(t);
+  const service = await ServiceProcess.start(store);
+  t.teardown(() => service.stop());
+  const caller = new Caller();
+  t.teardown(() => caller.close());
+  const acknowledged: string[] = [];
+  const answers = new Map<number, number>();
+  const broken: unknown[] = [];
+  let stopping = false;
+  const client = async () => {
+    for (;;) {
+      let answer: Answer;
+      try {
+        answer = await caller.call(service.origin, '/v1/events', { method: 'POST', body: EVENT });
+      } catch (error) {
+        // Once the port is closed nobody can connect; a request that the service may have seen is another matter.
+        if (!(stopping && isRefusedConnection(error))) broken.push(error);
+        return;
+      }
+      answers.set(answer.status, (answers.get(answer.status) ?? 0) + 1);
+      if (answer.status === 201) acknowledged.push((JSON.parse(answer.text) as { id: string }).id);
+      else if (answer.status !== 503) broken.push(answer);
+    }
+  };
+  const clients = Promise.all(Array.from({ length: 16 }, client));
+  while (acknowledged.length < 500) await sleep(5);
+  stopping = true;
+  const startedMs = performance.now();
+  const code = await service.terminate();
+  t.ok(performance.now() - startedMs < 10_000, 'within ten seconds');
+  t.equal(code, 0, 'a clean exit');
+  await clients;
+  t.same(broken, [], 'no request was cut off');
+  t.comment(`answers by status: ${JSON.stringify([...answers])}`);
+  await service.restart();
+  const { position } = bodyOf(await caller.call(service.origin, '/v1/head')) as { position: number };
+  t.equal(position, acknowledged.length, 'nothing more and nothing less than what was acknowledged');
+  for (const id of acknowledged.slice(-100)) {
+    t.equal((await caller.call(service.origin, `/v1/events/${id}`)).status, 200, id);
+  }
+});
+
+function isRefusedConnection(error: unknown): boolean {
+  return error instanceof Error && /ECONNREFUSED/.test(String(error.cause));
+}
