@@ -15,7 +15,7 @@ export interface Service {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly backend: Backend;
-  readonly appender: Pick<GroupCommit, 'append' | 'queue' | 'stop'>;
+  readonly appender: Pick<GroupCommit, 'append' | 'queue' | 'recent' | 'stop'>;
   readonly feed: Feed;
   readonly access: Access;
   /** What every event that comes in is read with. */

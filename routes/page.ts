@@ -8,6 +8,7 @@ import { LIMITS } from '../src/limits.ts';
 import { type Filter, PageMembers } from '../src/model/filter.ts';
 import { frameEvent } from '../src/store/framing.ts';
 import { cursorOf, pinRead, readPage } from '../src/store/pages.ts';
+import type { Backend } from '../src/store/store.ts';
 import { preferred } from './accept.ts';
 import { JSON_TYPE, sendJson, sendText } from './answer.ts';
 import type { Service } from './context.ts';
@@ -49,6 +50,16 @@ export interface PageRead {
   readonly linkTo?: (cursor: string) => string;
 }
 
+/** Reads near the head are answered from memory where the window of recent events reaches from there to the pin. */
+function nearestFirst({ appender, backend }: Service, pin: number): Pick<Backend, 'read'> {
+  return {
+    read: async (query) => {
+      const events = appender.recent(query, pin);
+      return events === undefined ? backend.read(query) : { events };
+    },
+  };
+}
+
 export async function answerRead(
   service: Service,
   reply: FastifyReply,
@@ -80,7 +91,7 @@ export async function answerRead(
     return sendLines(reply, linesOf(backend, pinned, downloads), { type, headers: [...position, ...VARY] });
   }
   const { limit = LIMITS.pageSizeDefault } = page;
-  const { events, rest, explain } = await readPage(backend, pinned, {
+  const { events, rest, explain } = await readPage(nearestFirst(service, pinned.pin), pinned, {
     limit,
     explain: options.explain === true,
   });

@@ -35,6 +35,7 @@ await pool.query('CREATE SEQUENCE IF NOT EXISTS stele.insert_place');
 await pool.query("SELECT setval('stele.insert_place', (SELECT max(position) FROM stele.events))");
 
 const appender = {
+  recent: () => undefined,
   queue: { events: 0, bytes: 0, oldestMs: 0 },
   stop: async () => {},
   append: async ({ events }: AppendRequest) => {

@@ -7,6 +7,7 @@ const service = await createService(loadConfig({ argv: [], env: process.env, cwd
 let position = 0;
 
 const appender = {
+  recent: () => undefined,
   queue: { events: 0, bytes: 0, oldestMs: 0 },
   stop: async () => {},
   append: async ({ events }: AppendRequest) => {

@@ -102,7 +102,7 @@ const PAGE_LENGTH_MAX = 32 * 1024 * 1024;
  * later ones sized by what the first showed of the events.
  */
 export async function readPage(
-  backend: Backend,
+  backend: Pick<Backend, 'read'>,
   read: PinnedRead,
   { limit, explain }: { limit: number; explain: boolean },
 ): Promise<Page> {

@@ -180,6 +180,7 @@ t.test('a key whose request is still running is in flight', async (t) => {
           return appender.append(request);
         },
         queue: appender.queue,
+        recent: (query, head) => appender.recent(query, head),
         stop: () => appender.stop(),
       },
     }),
