@@ -2,16 +2,13 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { type Client, type NewEvent, SteleError } from '../client/index.ts';
-import { StoreError } from '../errors.ts';
+import { type Client, SteleError } from '../client/index.ts';
 import { LIMITS } from '../limits.ts';
-import { EventInput } from '../model/event.ts';
-import { inspectJson } from '../model/json-text.ts';
 import { AppendCondition } from '../model/query.ts';
 import { type Command, EXIT, readArguments, UsageError, wholeNumber } from './command.ts';
 import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
 import { readJson } from './filter-flags.ts';
-import { type Batch, type InputLine, readBatches } from './input-lines.ts';
+import { type Batch, type InputLine, readBatches, readLine } from './input-lines.ts';
 import { Progress } from './progress.ts';
 import { tell, writeOut } from './terminal.ts';
 
@@ -103,9 +100,9 @@ async function appendAsOne(work: Work, input: AsyncIterable<Buffer>, progress: P
 }
 
 async function appendBatch(work: Work, lines: readonly InputLine[]): Promise<void> {
-  const events = lines.map(readLine);
   const options = work.conditions === undefined ? {} : { conditions: work.conditions };
   try {
+    const events = lines.map(readLine);
     if (work.isDryRun) {
       await work.client.append(events, { ...options, dryRun: true });
       return;
@@ -125,25 +122,6 @@ async function appendBatch(work: Work, lines: readonly InputLine[]): Promise<voi
       );
     }
     throw withLineNumbers(error, lines);
-  }
-}
-
-/**
- * Checks a line here, although the service does so again: only here can a fault be named by its line, and a
- * number that a double cannot hold be refused before JSON.parse has changed it.
- */
-function readLine({ number, text }: InputLine): NewEvent {
-  try {
-    const { value } = inspectJson(text, 0);
-    if (Value.Check(EventInput, value)) return value;
-    const [fault] = Value.Errors(EventInput, value);
-    const detail = fault === undefined ? 'is not an event' : `${fault.path || 'it'}: ${fault.message}`;
-    throw new StoreError('VALIDATION_FAILED', `Line ${number} is not an event: ${detail}.`);
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.message.startsWith('Line')) throw error;
-    const [fault] = error.faults ?? [];
-    const detail = fault === undefined ? error.message : `${fault.pointer} ${fault.detail}`.trim();
-    throw new StoreError(error.code, `Line ${number} cannot be stored: ${detail}.`);
   }
 }
 

@@ -20,8 +20,9 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError || error instanceof ConfigError) return EXIT.usage;
   const isKnown = error instanceof SteleError || error instanceof StoreError;
   if (!isKnown) return EXIT.failure;
-  const { code, status } = error;
-  if (code === 'UNREACHABLE') return EXIT.unavailable;
+  const { status } = error;
+  // Without an answer there is no status: nothing came, or nothing that says what became of an append.
+  if (status === 0) return EXIT.unavailable;
   if (status === 401 || status === 403) return EXIT.denied;
   if (status === 409) return EXIT.conflict;
   if (status === 503 || status === 504) return EXIT.unavailable;

@@ -1,17 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Test } from 'tap';
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-
-/** What node needs to run `stele` from the sources. */
-export const STELE: readonly string[] = ['--import', LOADER, MAIN];
+import { entry } from './service-process.ts';
 
 export interface Ended {
   readonly code: number | null;
@@ -46,7 +39,7 @@ export async function stele(args: readonly string[], options: RunOptions = {}): 
 /** Starts `stele` with pipes, for tests that watch it while it works. */
 export function startStele(args: readonly string[], options: RunOptions = {}) {
   const { PATH = '/usr/bin:/bin', HOME = '/' } = process.env;
-  return spawn(process.execPath, [...STELE, ...args], {
+  return spawn(process.execPath, [...entry(), ...args], {
     cwd: options.cwd ?? '/',
     env: { PATH, HOME, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -147,7 +147,7 @@ export class ServiceProcess {
 }
 
 /** What node is to run: the build when it is newer than every source, else the sources themselves. */
-function entry(): string[] {
+export function entry(): string[] {
   const built = join(ROOT, 'dist', 'src', 'main.js');
   if (existsSync(built) && statSync(built).mtimeMs >= Math.max(newest('src'), newest('routes')))
     return [built];
