@@ -32,6 +32,8 @@ export class Tail {
   #aheadEvents = 0;
   #wanted = false;
   #reading: Promise<void> | undefined;
+  /** Ends the pause after a failed read. */
+  #retry: (() => void) | undefined;
   #subscriptions: (() => void)[] = [];
   readonly #waiters = new Set<{ position: number; arrived: () => void }>();
 
@@ -45,7 +47,10 @@ export class Tail {
     // Listening first, so that nothing falls between the head that is asked for and the first call.
     this.#subscriptions = [
       this.#appender.onCommit((commit) => this.#take(commit)),
-      this.#backend.wake(() => this.refresh()),
+      this.#backend.wake(() => {
+        this.refresh();
+        this.#retry?.();
+      }),
     ];
     const { position } = await this.#backend.head();
     this.#ring = new Ring(position, this.#options.ring);
@@ -112,6 +117,7 @@ export class Tail {
       this.#wanted = true;
     }
     this.#read();
+    this.#retry?.();
   }
 
   #place(ring: Ring, { base, events }: Commit): void {
@@ -162,9 +168,27 @@ export class Tail {
         if (failures === 0)
           this.#options.logger.warn({ err: error }, 'the tail of the log cannot be read; trying again');
         failures += 1;
-        await sleep(retryDelayMs(failures), undefined, { signal }).catch(() => undefined);
+        await this.#pause(retryDelayMs(failures));
       }
     }
+  }
+
+  /** Waits before the next try, or until a commit or a wake-up shows that the store answers again. */
+  async #pause(delayMs: number): Promise<void> {
+    const { signal } = this.#aborter;
+    await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const over = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', over);
+        this.#retry = undefined;
+        resolve();
+      };
+      const timer = setTimeout(over, delayMs);
+      signal.addEventListener('abort', over);
+      this.#retry = over;
+    });
   }
 
   /** Reads what the store has after the tail, up to `until` where that is known to be committed. */
