@@ -230,6 +230,7 @@ function failing(t: Test, error: unknown): Promise<HttpService> {
   const replace = ({ appender }: Service): Partial<Service> => ({
     appender: {
       append: () => Promise.reject(error),
+      recent: (query, head) => appender.recent(query, head),
       queue: appender.queue,
       stop: () => appender.stop(),
     },
