@@ -60,7 +60,7 @@ export async function decide(
       // Only the condition of the query itself is worth another read; the caller's own hold or do not.
       const lost = isConflict(error) && error.problem?.violations?.every(({ condition }) => condition === 0);
       if (!lost || attempt >= attempts) throw error;
-      await wait(jitteredDelayMs(attempt, { baseMs: 2, maxMs: 100 }), signal);
+      await wait(jitteredDelayMs(attempt, { baseMs: 1, maxMs: 20 }), signal);
     }
   }
 }
