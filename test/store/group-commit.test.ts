@@ -1,0 +1,489 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { StoreError } from '../../src/errors.ts';
+import { LIMITS } from '../../src/limits.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { EVERYTHING } from '../../src/model/filter.ts';
+import { type AppendAnswer, type Commit, GroupCommit } from '../../src/store/group-commit.ts';
+import type { AppendOutcome, AppendRequest } from '../../src/store/store.ts';
+import { openStarted } from '../helpers/backends.ts';
+import { positionsOf, readAll } from '../helpers/reading.ts';
+import { event, type RequestParts, request, store as storeEvents } from '../helpers/requests.ts';
+import { type Door, door } from './held-backend.ts';
+
+const ID = '00000000-0000-4000-8000-00000000000';
+
+/** A group commit behind a door; `append` gives what became of a request, be it an answer or an error. */
+async function stage(t: Test) {
+  const store = await openStarted(t, 'memory:');
+  const gate = door(store);
+  const metrics = createMetrics();
+  const commit = new GroupCommit(gate.backend, { metrics });
+  const append = (parts: RequestParts): Promise<AppendAnswer | StoreError> =>
+    commit.append(request(parts)).catch((error: unknown) => {
+      if (error instanceof StoreError) return error;
+      throw error;
+    });
+  /** Begins a commit of one event that stays under way, so that what follows waits for the next. */
+  const occupy = async () => {
+    append({ events: [event({ type: 'Occupant' })] });
+    await until(() => gate.calls.length > 0);
+  };
+  return { store, gate, metrics, commit, append, occupy };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(1);
+}
+
+const sizes = ({ calls }: Door) => calls.map((requests) => requests.length);
+const guard = (tag: string, after?: number) => ({
+  failIfEventsMatch: { items: [{ tags: { b: tag } }] },
+  ...(after === undefined ? {} : { after }),
+});
+const tagged = (tag: string) => [event({ tags: { b: tag } })];
+
+t.test('what arrives while a commit is under way shares the next one', async (t) => {
+  const { gate, append } = await stage(t);
+  const first = append({ events: [event()] });
+  await until(() => gate.calls.length === 1);
+  const rest = [
+    append({ events: [event(), event()] }),
+    append({ events: [event()] }),
+    append({ events: [event()] }),
+  ];
+  gate.admit();
+  await until(() => gate.calls.length === 2);
+  gate.admit();
+  t.match(await first, { kind: 'stored', replayed: false, firstPosition: 1 });
+  t.match(await Promise.all(rest), [
+    { kind: 'stored', firstPosition: 2 },
+    { kind: 'stored', firstPosition: 4 },
+    { kind: 'stored', firstPosition: 5 },
+  ]);
+  t.strictSame(sizes(gate), [1, 3]);
+});
+
+t.test('an answer holds ids, times and positions of the events in their order', async (t) => {
+  const { store, gate, append } = await stage(t);
+  gate.open();
+  const events = [event({ timestamp: '2020-01-01T00:00:00Z' }), event()];
+  const answer = await append({ events });
+  t.match(answer, { kind: 'stored', replayed: false, firstPosition: 1, ids: events.map(({ id }) => id) });
+  const stored = await readAll(store, EVERYTHING);
+  t.match(answer, {
+    recordedAt: stored[0]?.recordedAt,
+    timestamps: stored.map(({ timestamp }) => timestamp),
+  });
+});
+
+t.test('each request of a batch gets its own verdict', async (t) => {
+  const { store, gate, append, occupy } = await stage(t);
+  await storeEvents(store, [...tagged('taken'), event({ id: `${ID}1` })]);
+  await occupy();
+  const answers = [
+    append({ events: [event()] }),
+    append({ events: tagged('taken'), conditions: [guard('free'), guard('taken')] }),
+    append({ events: [event({ id: `${ID}1`, data: { other: true } })] }),
+    append({ events: [event()], writes: [{ collection: 'c', key: 'k', expectedRevision: 2, body: '{}' }] }),
+    append({ events: tagged('free'), conditions: [guard('free')] }),
+    append({ events: [event()], dryRun: true }),
+    append({ events: [event()] }),
+  ];
+  gate.open();
+  const [plain, conflict, duplicate, stale, conditional, dry, last] = await Promise.all(answers);
+  t.match(plain, { kind: 'stored', firstPosition: 4 });
+  t.match(conflict, {
+    code: 'APPEND_CONDITION_FAILED',
+    members: { head: 3, violations: [{ condition: 1, positions: [1] }] },
+  });
+  t.match(duplicate, { code: 'DUPLICATE_EVENT', members: { ids: [`${ID}1`] } });
+  t.strictSame(stale, { kind: 'stale-document', collection: 'c', key: 'k', revision: 0 });
+  t.match(conditional, { kind: 'stored', firstPosition: 5 });
+  t.strictSame(dry, { kind: 'passed' });
+  t.match(last, { kind: 'stored', firstPosition: 6 });
+  t.strictSame(sizes(gate), [1, 7], 'in one commit');
+});
+
+t.test('a request that depends on one before it goes first in the next batch', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const winner = append({ events: tagged('1'), conditions: [guard('1')] });
+  const loser = append({ events: tagged('1'), conditions: [guard('1')] });
+  const other = append({ events: tagged('2'), conditions: [guard('2')] });
+  gate.admit();
+  await until(() => gate.calls.length === 2);
+  const late = append({ events: [event()] });
+  t.strictSame(sizes(gate), [1, 2], 'the loser is put off, the disjoint boundary is not');
+  gate.open();
+  t.match(await winner, { kind: 'stored', firstPosition: 2 });
+  t.match(await other, { kind: 'stored', firstPosition: 3 });
+  t.match(await late, { kind: 'stored', firstPosition: 4 });
+  t.match(await loser, {
+    code: 'APPEND_CONDITION_FAILED',
+    members: { head: 3, violations: [{ condition: 0, positions: [2] }] },
+  });
+});
+
+t.test('a request that was put off is decided before those that came later', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const first = append({ events: tagged('1') });
+  const read = append({ events: tagged('2'), conditions: [guard('1', 99)] });
+  gate.admit();
+  await until(() => gate.calls.length === 2);
+  const late = append({ events: tagged('3') });
+  gate.open();
+  t.match(await first, { kind: 'stored', firstPosition: 2 });
+  t.match(
+    await read,
+    { kind: 'stored', firstPosition: 3 },
+    'its condition holds: after lies above the match',
+  );
+  t.match(await late, { kind: 'stored', firstPosition: 4 });
+});
+
+t.test('only an exact match puts a request off', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const conditions = (items: object[]) => [{ failIfEventsMatch: { items } }];
+  const answers = [
+    append({ events: [event({ type: 'A', tags: { a: '1', b: '1' } })] }),
+    append({ events: [event()], conditions: conditions([{ types: ['B'], tags: { a: '1' } }]) }),
+    append({ events: [event()], conditions: conditions([{ types: ['A'], tags: { a: '1', b: '2' } }]) }),
+    append({ events: [event()], conditions: conditions([{ tags: { a: ['1', '2'] } }]) }),
+    append({
+      events: [event({ type: 'C' })],
+      conditions: conditions([{ types: ['B'] }, { tags: { c: '1' } }]),
+    }),
+  ];
+  gate.open();
+  for (const answer of await Promise.all(answers)) t.match(answer, { kind: 'stored' });
+  t.strictSame(sizes(gate), [1, 5]);
+});
+
+t.test('a condition on everything is decided after all that came before it', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const answers = [
+    append({ events: [event()] }),
+    append({ events: [event()], conditions: [{ failIfEventsMatch: {}, after: 1 }] }),
+    append({ events: [event()], conditions: [{ failIfEventsMatch: {}, after: 2 }] }),
+  ];
+  gate.open();
+  const [first, second, third] = await Promise.all(answers);
+  t.match(first, { kind: 'stored', firstPosition: 2 });
+  t.match(second, {
+    code: 'APPEND_CONDITION_FAILED',
+    members: { violations: [{ condition: 0, positions: [2] }] },
+  });
+  t.match(third, { kind: 'stored', firstPosition: 3 });
+});
+
+t.test('a dry run puts nobody off', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const answers = [
+    append({ events: tagged('1'), conditions: [guard('1')], dryRun: true }),
+    append({ events: tagged('1'), conditions: [guard('1')] }),
+    append({ events: tagged('1'), conditions: [guard('1')], dryRun: true }),
+  ];
+  gate.open();
+  t.match(await Promise.all(answers), [
+    { kind: 'passed' },
+    { kind: 'stored', firstPosition: 2 },
+    { code: 'APPEND_CONDITION_FAILED' },
+  ]);
+});
+
+t.test('the same event, key or document twice in one batch is decided one after the other', async (t) => {
+  const { store, gate, append, occupy } = await stage(t);
+  await occupy();
+  const idempotency = { caller: 'me', key: 'k', hash: 'aa' };
+  const write = { collection: 'c', key: 'k', expectedRevision: 0, body: '{}' };
+  const answers = [
+    append({ events: [event({ id: `${ID}1` })] }),
+    append({ events: [event({ id: `${ID}1` })] }),
+    append({ events: [event({ id: `${ID}1`, data: { n: 1 } })] }),
+    append({ events: [event()], idempotency }),
+    append({ events: [event()], idempotency }),
+    append({ events: [event()], idempotency: { ...idempotency, hash: 'bb' } }),
+    append({ writes: [write] }),
+    append({ writes: [write] }),
+  ];
+  gate.open();
+  const [id, sameId, otherContent, key, sameKey, otherHash, document, sameDocument] =
+    await Promise.all(answers);
+  t.match(id, { kind: 'stored', replayed: false, firstPosition: 2 });
+  t.match(sameId, { kind: 'stored', replayed: true, firstPosition: 2, ids: [`${ID}1`] });
+  t.match(otherContent, { code: 'DUPLICATE_EVENT' });
+  t.match(key, { kind: 'stored', replayed: false, firstPosition: 3 });
+  t.match(sameKey, { kind: 'stored', replayed: true, firstPosition: 3 });
+  t.match(otherHash, { code: 'IDEMPOTENCY_KEY_REUSED' });
+  t.match(document, { kind: 'stored', replayed: false, firstPosition: 0 });
+  t.match(sameDocument, { kind: 'stale-document', revision: 1 });
+  t.strictSame(positionsOf(await readAll(store, EVERYTHING)), [1, 2, 3]);
+});
+
+t.test(
+  'an append that is sent again is answered as the first time, although its condition fails by now',
+  async (t) => {
+    const { gate, append } = await stage(t);
+    gate.open();
+    const parts = () => ({
+      events: [event({ id: `${ID}1`, tags: { b: '1' } }), event({ id: `${ID}2` })],
+      conditions: [guard('1')],
+    });
+    const first = await append(parts());
+    t.match(first, { kind: 'stored', replayed: false });
+    t.strictSame(await append(parts()), { ...first, replayed: true });
+    t.match(
+      await append({ ...parts(), events: parts().events.slice(0, 1) }),
+      { code: 'DUPLICATE_EVENT' },
+      'a part',
+    );
+    t.match(
+      await append({ ...parts(), events: parts().events.reverse() }),
+      { code: 'DUPLICATE_EVENT' },
+      'another order',
+    );
+    t.match(
+      await append({ ...parts(), events: [...parts().events, event()] }),
+      { code: 'DUPLICATE_EVENT', members: { ids: [`${ID}1`, `${ID}2`] } },
+      'a larger batch',
+    );
+  },
+);
+
+t.test('content is compared over what the client sent, by value', async (t) => {
+  const { gate, append } = await stage(t);
+  gate.open();
+  const first = { id: `${ID}1`, type: 'A', version: 1, data: { a: 1.5, b: { c: [1, 2], d: null } } };
+  t.match(await append({ events: [event(first)] }), { replayed: false });
+  const again = (input: object) => append({ events: [event({ ...first, ...input })] });
+  t.match(await again({}), { replayed: true });
+  t.match(
+    await again({ data: { b: { d: null, c: [1, 2] }, a: 15e-1 } }),
+    { replayed: true },
+    'members in any order',
+  );
+  t.match(await again({ data: { a: 1.5, b: { c: [2, 1], d: null } } }), { code: 'DUPLICATE_EVENT' });
+  t.match(
+    await again({ data: { a: 1.5, b: { c: [1, 2] } } }),
+    { code: 'DUPLICATE_EVENT' },
+    'null is a value',
+  );
+  t.match(await again({ type: 'B' }), { code: 'DUPLICATE_EVENT' });
+  t.match(await again({ version: 2 }), { code: 'DUPLICATE_EVENT' });
+  t.match(await again({ tags: {} }), { code: 'DUPLICATE_EVENT' }, 'a member more, be it the default');
+  t.match(await again({ timestamp: '2026-01-01T00:00:00Z' }), { code: 'DUPLICATE_EVENT' });
+});
+
+t.test('the losers of a hot boundary are answered at once, without the store', async (t) => {
+  const { gate, append, metrics } = await stage(t);
+  gate.open();
+  const winner = await append({ events: tagged('1'), conditions: [guard('1', 0)] });
+  t.match(winner, { kind: 'stored', firstPosition: 1 });
+  const calls = gate.calls.length;
+  const losers = await Promise.all(
+    Array.from({ length: 50 }, () =>
+      append({ events: tagged('1'), conditions: [guard('1', 0), guard('2', 0)] }),
+    ),
+  );
+  for (const loser of losers) {
+    t.match(loser, {
+      code: 'APPEND_CONDITION_FAILED',
+      members: { head: 1, violations: [{ condition: 0, positions: [1] }] },
+    });
+  }
+  t.equal(gate.calls.length, calls, 'no call was made');
+  const { values } = await metrics.conflicts.get();
+  t.match(values, [{ labels: { decided: 'memory' }, value: 50 }]);
+});
+
+t.test(
+  'losers that wait in the queue are answered when the winner is, not one batch later each',
+  async (t) => {
+    const { gate, append, occupy } = await stage(t);
+    await occupy();
+    const all = Array.from({ length: 64 }, () =>
+      append({ events: tagged('1'), conditions: [guard('1', 1)] }),
+    );
+    gate.open();
+    const answers = await Promise.all(all);
+    t.equal(answers.filter((answer) => !(answer instanceof StoreError)).length, 1);
+    t.ok(gate.calls.length <= 3, `decided in ${gate.calls.length} calls`);
+  },
+);
+
+t.test('what another process appended is never overlooked', async (t) => {
+  const { store, gate, append } = await stage(t);
+  gate.open();
+  await append({ events: tagged('1') });
+  await storeEvents(store, tagged('2'));
+  t.match(await append({ events: tagged('2'), conditions: [guard('2', 1)] }), {
+    code: 'APPEND_CONDITION_FAILED',
+    members: { head: 2, violations: [{ condition: 0, positions: [2] }] },
+  });
+  await storeEvents(store, tagged('3'));
+  t.match(await append({ events: [event()] }), { kind: 'stored', firstPosition: 4 });
+  t.match(
+    await append({ events: tagged('3'), conditions: [guard('3', 2)] }),
+    { code: 'APPEND_CONDITION_FAILED', members: { violations: [{ condition: 0, positions: [3] }] } },
+    'nor when the own events that followed are known',
+  );
+  t.match(await append({ events: tagged('3'), conditions: [guard('3', 3)] }), {
+    kind: 'stored',
+    firstPosition: 5,
+  });
+});
+
+t.test('a commit tells its listeners what it added, in order and without gaps', async (t) => {
+  const { store, gate, commit, append, occupy } = await stage(t);
+  const commits: Commit[] = [];
+  const release = commit.onCommit((one) => commits.push(one));
+  await occupy();
+  append({ events: [event({ tags: { a: '1' }, metadata: { correlationId: 'c' } }), event()] });
+  append({ events: [event()], conditions: [{ failIfEventsMatch: {} }] });
+  append({ events: [event()], dryRun: true });
+  gate.open();
+  await append({ events: [event()] });
+  t.strictSame(
+    commits.map(({ base, events }) => [base, events.map(({ position }) => position)]),
+    [
+      [0, [1]],
+      [1, [2, 3, 4]],
+    ],
+  );
+  t.strictSame(commits[1]?.events[0]?.terms, ['a:1', '$correlationId:c']);
+  const stored = await readAll(store, EVERYTHING);
+  t.strictSame(
+    commits.flatMap(({ events }) =>
+      events.map(({ id, recordedAt, timestamp }) => [id, recordedAt, timestamp]),
+    ),
+    stored.map(({ id, recordedAt, timestamp }) => [id, recordedAt, timestamp]),
+  );
+  release();
+  await append({ events: [event()] });
+  t.equal(commits.length, 2, 'and nothing to those who asked not to be told');
+});
+
+t.test('a queue that is full refuses at once and takes more later', async (t) => {
+  const { gate, append, commit, occupy } = await stage(t);
+  await occupy();
+  const thousand = Array.from({ length: 1000 }, () => event());
+  const queued = Array.from({ length: LIMITS.queueEventsMax / 1000 }, () => append({ events: thousand }));
+  t.equal(commit.queue.events, LIMITS.queueEventsMax);
+  t.match(await append({ events: [event()] }), { code: 'OVERLOADED', retryAfterSeconds: 1 });
+  gate.open();
+  t.match(await queued[0], { kind: 'stored' });
+  await Promise.all(queued);
+  t.match(await append({ events: [event()] }), { kind: 'stored' });
+  t.equal(commit.queue.events, 0);
+});
+
+t.test('a queue whose oldest request waits for more than a second refuses new ones', async (t) => {
+  const { gate, append, commit, occupy } = await stage(t);
+  await occupy();
+  const waiting = append({ events: [event()] });
+  await until(() => commit.queue.oldestMs > LIMITS.queueAgeMsMax);
+  t.match(await append({ events: [event()] }), { code: 'OVERLOADED' });
+  gate.open();
+  t.match(await waiting, { kind: 'stored' }, 'what was accepted is answered');
+  t.match(await append({ events: [event()] }), { kind: 'stored' });
+});
+
+t.test('when the outcome is unknown each caller learns the ids that are in doubt', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const events = [[event(), event()], [event()]];
+  const answers = events.map((one) => append({ events: one }));
+  gate.admit();
+  await until(() => gate.calls.length === 2);
+  gate.fail(new StoreError('OUTCOME_UNKNOWN', 'The connection broke.'));
+  gate.open();
+  t.match(
+    await Promise.all(answers),
+    events.map((one) => ({ code: 'OUTCOME_UNKNOWN', members: { ids: one.map(({ id }) => id) } })),
+  );
+  t.match(
+    await append({ events: [event()] }),
+    { kind: 'stored', firstPosition: 2 },
+    'the next one is decided anew',
+  );
+});
+
+t.test('after an unknown outcome conditions are decided by the store again', async (t) => {
+  const { store, gate, append } = await stage(t);
+  gate.open();
+  await append({ events: tagged('1') });
+  gate.fail(new StoreError('OUTCOME_UNKNOWN', 'The connection broke.'));
+  await append({ events: tagged('2') });
+  await storeEvents(store, tagged('2'));
+  const calls = gate.calls.length;
+  t.match(await append({ events: tagged('2'), conditions: [guard('2', 1)] }), {
+    code: 'APPEND_CONDITION_FAILED',
+    members: { head: 2, violations: [{ condition: 0, positions: [2] }] },
+  });
+  t.equal(gate.calls.length, calls + 1);
+});
+
+t.test('a store that is away refuses the whole batch, and nothing else', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const answers = [append({ events: [event()] }), append({ events: [event()] })];
+  gate.admit();
+  await until(() => gate.calls.length === 2);
+  gate.fail(new StoreError('STORAGE_UNAVAILABLE', 'The database cannot be reached.'));
+  gate.open();
+  t.match(await Promise.all(answers), [{ code: 'STORAGE_UNAVAILABLE' }, { code: 'STORAGE_UNAVAILABLE' }]);
+  t.match(await append({ events: [event()] }), { kind: 'stored', firstPosition: 2 });
+});
+
+t.test('a request that the store cannot take fails alone', async (t) => {
+  const inner = await openStarted(t, 'memory:');
+  const append = async (requests: readonly AppendRequest[]): Promise<AppendOutcome> => {
+    const isPoisoned = requests.some(({ events }) => events.some(({ type }) => type === 'Poison'));
+    if (isPoisoned) throw new StoreError('STORAGE_ERROR', 'The database refused a value.');
+    return inner.append(requests);
+  };
+  const commit = new GroupCommit({ ...inner, append }, { metrics: createMetrics() });
+  const answers = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, n) =>
+      commit.append(request({ events: [event({ type: n === 13 ? 'Poison' : 'A' })] })),
+    ),
+  );
+  const failed = answers.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []));
+  t.strictSame(failed, [13]);
+  t.equal((await inner.head()).position, 19);
+});
+
+t.test('an error that is not of the catalogue becomes one that tells nothing', async (t) => {
+  const { gate, append } = await stage(t);
+  gate.open();
+  gate.fail(new Error('password=secret'));
+  const error = await append({ events: [event()] });
+  t.match(error, { code: 'STORAGE_ERROR' });
+  t.notMatch(error instanceof Error ? error.message : '', /secret/);
+});
+
+t.test('stopping answers all that was accepted, then refuses, and is the same twice', async (t) => {
+  const { store, gate, commit, append, occupy } = await stage(t);
+  await occupy();
+  const accepted = [
+    append({ events: [event()] }),
+    append({ events: tagged('1') }),
+    append({ events: tagged('1') }),
+  ];
+  let stopped = false;
+  const stopping = Promise.all([commit.stop(), commit.stop()]).then(() => {
+    stopped = true;
+  });
+  t.match(await append({ events: [event()] }), { code: 'STORAGE_UNAVAILABLE' });
+  t.notOk(stopped);
+  gate.open();
+  await stopping;
+  for (const answer of await Promise.all(accepted)) t.match(answer, { kind: 'stored' });
+  await commit.stop();
+  t.equal((await store.head()).position, 4);
+});
