@@ -25,7 +25,7 @@ export interface TormentReport extends RaceReport {
 }
 
 /** What a client may be told while its database is being killed; everything else stays a fault. */
-const OUTAGE = new Set(['STORAGE_UNAVAILABLE', 'OVERLOADED', 'NOT_SENT', 'READ_ONLY']);
+const OUTAGE = new Set(['STORAGE_UNAVAILABLE', 'OVERLOADED', 'NOT_SENT', 'READ_ONLY', 'NOT_CAUGHT_UP']);
 
 /**
  * Kills processes at random moments under load, and holds what the clients were told against the log.

@@ -10,7 +10,8 @@ export async function fuzz(
     PROPERTIES.map(async ({ name, share, check }) => {
       const numRuns = Math.ceil(options.inputs * share);
       const outcome = await fc.check(check(target), { seed: options.seed, numRuns });
-      const failure = outcome.failed ? fc.defaultReportMessage(outcome) : undefined;
+      const reason = outcome.errorInstance instanceof Error ? outcome.errorInstance.message : '';
+      const failure = outcome.failed ? `${reason}\n${fc.defaultReportMessage(outcome)}` : undefined;
       return { name, runs: outcome.numRuns, failure };
     }),
   );

@@ -55,6 +55,8 @@ async function checkAppend(target: Target, body: Buffer): Promise<void> {
   const answer = await ask(target, '/v1/events', post(body));
   const text = body.toString('utf8');
   const judgement = isUtf8(body) ? judgeEvent(text) : 'invalid';
+  // Generated ids, shrunk ones above all, come twice.
+  if (answer.status === 409 && exactJson(text).members.has('id')) return;
   if (judgement === 'valid') assert.equal(answer.status, 201, `refused: ${answer.text}`);
   if (judgement === 'invalid')
     assert.ok([400, 413, 422].includes(answer.status), `accepted with ${answer.status}`);

@@ -1,15 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+import { builtService } from './service-build.ts';
 
 /** Processes that a failing test may leave; they die with the one that made them. */
 const running = new Set<ChildProcess>();
@@ -77,7 +73,7 @@ export class ServiceProcess {
 
   launch(): void {
     if (this.isRunning) throw new Error('The service is running already.');
-    const child = spawn(process.execPath, [...entry(), 'serve'], {
+    const child = spawn(process.execPath, [builtService(), 'serve'], {
       cwd: this.#folder,
       env: {
         PATH: process.env['PATH'],
@@ -144,23 +140,6 @@ export class ServiceProcess {
     child.kill(signal);
     await exited;
   }
-}
-
-/** What node is to run: the build when it is newer than every source, else the sources themselves. */
-export function entry(): string[] {
-  const built = join(ROOT, 'dist', 'src', 'main.js');
-  if (existsSync(built) && statSync(built).mtimeMs >= Math.max(newest('src'), newest('routes')))
-    return [built];
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-  return ['--import', loader, join(ROOT, 'src', 'main.ts')];
-}
-
-function newest(folder: string): number {
-  let time = 0;
-  for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) time = Math.max(time, statSync(join(entry.parentPath, entry.name)).mtimeMs);
-  }
-  return time;
 }
 
 async function freePort(): Promise<number> {
