@@ -59,7 +59,7 @@ export interface Stage {
 }
 
 export async function openStage(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   options: { backend?: Backend } & Pick<FeedOptions, 'timing' | 'ring'> = {},
 ): Promise<Stage> {
   const metrics = createMetrics();
