@@ -26,9 +26,9 @@ import { version } from './version.ts';
  *   3. streams see the last events and end
  *   4. connections close, then the store
  */
+
 /** How long requests under way may take once the service stops; what is then left of the time closes connections. */
 const ANSWER_MS = LIMITS.outcomeWaitMs + 300;
-const LINGER_MS = 300;
 const FIN_MS = 300;
 
 /** @throws StoreError or Error when the store, its schema or the keys are not as they must be. */
@@ -77,17 +77,17 @@ export function buildApp(service: Service): FastifyInstance {
     genReqId: nextId,
     requestIdHeader: false,
     bodyLimit: LIMITS.batchBytesMax,
-    requestTimeout: 120_000,
-    keepAliveTimeout: 72_000,
+    requestTimeout: LIMITS.requestMs,
+    keepAliveTimeout: LIMITS.keepAliveMs,
     return503OnClosing: false,
     http: {
-      headersTimeout: 20_000,
+      headersTimeout: LIMITS.headersMs,
       connectionsCheckingInterval: 5000,
-      maxHeaderSize: LIMITS.urlLengthMax + 16 * 1024,
+      maxHeaderSize: LIMITS.headerBytesMax,
       // A missing Host header gets a problem document from the gate instead of Node's empty answer.
       requireHostHeader: false,
     },
-    routerOptions: { maxParamLength: 2048, querystringParser: () => NO_QUERY },
+    routerOptions: { maxParamLength: LIMITS.pathSegmentLengthMax, querystringParser: () => NO_QUERY },
     frameworkErrors: (error, request, reply) => sendFailure(request, reply, error),
     clientErrorHandler: (error, socket) => answerBrokenHttp(service, nextId, error, socket),
   });
@@ -129,7 +129,7 @@ async function drain(app: FastifyInstance, connections: Connections): Promise<vo
   }
   await service.appender.stop();
   await service.feed.stop();
-  await connections.closeAll({ lingerMs: LINGER_MS, finMs: FIN_MS });
+  await connections.closeAll({ lingerMs: LIMITS.lingerMs, finMs: FIN_MS });
 }
 
 /** A random prefix for the process and a counter: unique, short, and made in no time. */

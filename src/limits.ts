@@ -34,6 +34,15 @@ export const LIMITS = {
   tagKeysListedMax: 1000,
   aggregateGroupsMax: 1000,
   urlLengthMax: 64 * 1024,
+  /** The longest identifier (aggregateId) in the longest encoding: nine characters for one of three bytes. */
+  pathSegmentLengthMax: 255 * 9,
+
+  // HTTP. A client that is slower than this, or says nothing for so long, is cut off: it holds a connection.
+  headerBytesMax: 80 * 1024,
+  headersMs: 20_000,
+  requestMs: 120_000,
+  /** Longer than the idle time of common load balancers (60 s), so that they close first and never meet a reset. */
+  keepAliveMs: 72_000,
 
   // The append queue. A batch is what arrived while the one before was in flight, up to these.
   commitEventsMax: 2000,
@@ -75,6 +84,8 @@ export const LIMITS = {
 
   atLeastWaitMs: 5000,
   shutdownMs: 10_000,
+  /** How long idle connections may still send a request that was on its way when the service stopped. */
+  lingerMs: 300,
   idempotencyKeptHours: 48,
 } as const;
 
@@ -90,4 +101,6 @@ assertRelation(LIMITS.eventBytesMax <= LIMITS.batchBytesMax, 'an event must fit 
 assertRelation(LIMITS.pageSizeDefault <= LIMITS.pageSizeMax, 'the default page must be a page');
 assertRelation(LIMITS.snapshotBytesMax <= LIMITS.commitBytesMax, 'a snapshot must fit into one commit');
 assertRelation(LIMITS.outcomeWaitMs < LIMITS.shutdownMs, 'a stopping service waits for outcomes');
+assertRelation(LIMITS.urlLengthMax < LIMITS.headerBytesMax, 'a URL must fit into the header');
+assertRelation(LIMITS.aggregateIdLengthMax * 9 <= LIMITS.pathSegmentLengthMax, 'an id must fit into a path');
 assertRelation(LIMITS.idempotencyKeptHours >= 24, 'keys are kept a day (contract)');

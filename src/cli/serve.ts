@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
+import type { Service } from '../../routes/context.ts';
 import { buildApp, createService } from '../app.ts';
-import { type Config, loadConfig } from '../config.ts';
+import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { LIMITS } from '../limits.ts';
 import { type Command, EXIT } from './command.ts';
 import { settingsHelp } from './settings-help.ts';
@@ -28,10 +29,12 @@ ${settingsHelp()}`,
 export async function serve(config: Config): Promise<number> {
   const logger = pino({ level: config.logLevel });
   const signal = stopSignal();
-  const service = await createService(config, { logger });
-  const app = buildApp(service);
-  const reload = () => service.access.reload();
+  let service: Service | undefined;
+  // From the start on: without a listener the signal would end the process.
+  const reload = () => service?.access.reload();
   process.on('SIGHUP', reload);
+  service = await createService(config, { logger });
+  const app = buildApp(service);
   try {
     await app.listen({ host: config.host, port: config.port });
     const { address, port } = app.server.address() as AddressInfo;
@@ -48,7 +51,7 @@ export async function serve(config: Config): Promise<number> {
     logger.info({ signal: await signal }, 'stopping');
   } catch (error) {
     await app.close();
-    throw error;
+    throw unusableAddress(config, error) ?? error;
   }
   const late = setTimeout(() => {
     logger.error({ afterMs: LIMITS.shutdownMs }, 'stopping took too long; ending now');
@@ -59,6 +62,24 @@ export async function serve(config: Config): Promise<number> {
   process.off('SIGHUP', reload);
   logger.info('stopped');
   return EXIT.ok;
+}
+
+/** What is wrong with the address to listen on, in the words of the configuration. */
+function unusableAddress({ host, port }: Config, error: unknown): ConfigError | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new ConfigError([
+        `port = ${port}: another process listens on ${host}:${port}. Choose another port.`,
+      ]);
+    case 'EACCES':
+      return new ConfigError([`port = ${port}: the process may not listen on it. Choose one above 1023.`]);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new ConfigError([`host = "${host}": is no address of this machine.`]);
+    default:
+      return undefined;
+  }
 }
 
 /** The first signal asks to stop; the handlers then go, so that a second one ends the process as usual. */

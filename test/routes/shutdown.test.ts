@@ -93,3 +93,14 @@ t.test('a signal under load: what was acknowledged is stored, and every request 
 function isRefusedConnection(error: unknown): boolean {
   return error instanceof Error && /ECONNREFUSED/.test(String(error.cause));
 }
+
+t.test('a port that is taken and a signal to read the keys again', async (t) => {
+  const service = await ServiceProcess.start('memory:');
+  t.teardown(() => service.stop());
+  process.kill(service.pid, 'SIGHUP');
+  t.equal((await fetch(`${service.origin}/livez`)).status, 200, 'SIGHUP does not end it');
+  await t.rejects(ServiceProcess.start('memory:', { STELE_PORT: String(service.port) }), {
+    message: /another process listens on 127\.0\.0\.1:\d+/,
+  });
+  t.equal(await service.terminate(), 0);
+});
