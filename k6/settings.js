@@ -32,9 +32,6 @@ export function params(name, extra = {}) {
   return { ...extra, headers: { 'Content-Type': 'application/json', ...key }, tags: { name } };
 }
 
-/** Distinguishes the events of one run from those of all others on the same log. */
-export const run = __ENV.RUN || `run-${Date.now().toString(36)}`;
-
 export function pick(below) {
   return Math.floor(Math.random() * below);
 }

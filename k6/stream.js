@@ -1,7 +1,7 @@
 import { check } from 'k6';
 import http from 'k6/http';
 import { Counter } from 'k6/metrics';
-import { arrivals, issueEvent, params, pick, run, URL, users } from './settings.js';
+import { arrivals, issueEvent, params, pick, URL, users } from './settings.js';
 
 /**
  * Server-Sent Events without extensions. k6 hands out an answer when it is complete, so
@@ -36,10 +36,10 @@ export function setup() {
   return { start: answer.json('position') };
 }
 
-/** Events carry the number of their iteration, and two of them make one commit. */
+/** Two events make one commit. */
 export function writer() {
   const event = issueEvent(pick(10_000));
-  const events = [0, 1].map((part) => ({ ...event, tags: { ...event.tags, run }, data: { part } }));
+  const events = [0, 1].map((part) => ({ ...event, data: { part } }));
   const answer = http.post(`${URL}/v1/events/batch`, JSON.stringify({ events }), params('writer'));
   check(answer, { 'is stored': ({ status }) => status === 201 });
 }
