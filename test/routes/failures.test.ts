@@ -201,6 +201,19 @@ t.test('what is no HTTP is answered with a problem document as well', async (t) 
   t.equal((await call('/livez')).status, 200, 'the others notice nothing');
 });
 
+t.test('a client that is too slow is told so and cut off', async (t) => {
+  const { app, port } = await startHttpService(t);
+  const { headersTimeout, requestTimeout, keepAliveTimeout } = app.server;
+  for (const ms of [headersTimeout, requestTimeout, keepAliveTimeout]) t.ok(ms > 0 && ms <= 120_000, `${ms}`);
+  // What Node emits once one of these has passed, without the wait.
+  app.server.once('connection', (socket) => {
+    const late = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+    socket.once('data', () => app.server.emit('clientError', late, socket));
+  });
+  const answer = await exchange(port, 'GET /livez HTTP/1.1\r\nHost: a\r\nX: ');
+  t.match(answer, /^HTTP\/1\.1 400 .*Connection: close.*did not arrive in time/s);
+});
+
 t.test('oddities of HTTP that are allowed are served', async (t) => {
   const { port } = await startHttpService(t);
   for (const request of [
