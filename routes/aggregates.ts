@@ -84,6 +84,7 @@ export function aggregateRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'countEvents',
         summary: 'Count events',
+        description: 'The members of the filter are query parameters.',
         tags: ['Read'],
         querystring: CountQuery,
         response: { 200: Count },
@@ -104,6 +105,7 @@ export function aggregateRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'countEventsByFilter',
         summary: 'Count events by a filter in the body',
+        description: 'For filters that fit no URL.',
         tags: ['Read'],
         querystring: Options,
         body: EventFilter,
@@ -125,6 +127,8 @@ export function aggregateRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'aggregateEvents',
         summary: 'Count events by groups',
+        description:
+          'How many events there are of each type, tag value or stretch of time, and where each group begins and ends.',
         tags: ['Read'],
         querystring: Options,
         body: AggregateBody,

@@ -72,16 +72,22 @@ const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{
 
 const RETURN_MINIMAL = /(?:^|,)\s*return\s*=\s*"?minimal"?\s*(?:$|[,;])/i;
 
+/** What an append can be refused for, beside what is wrong with the request itself. */
+const REFUSALS = ['DUPLICATE_EVENT', 'REQUEST_IN_FLIGHT', 'IDEMPOTENCY_KEY_REUSED'] as const;
+
 export function appendRoutes(app: FastifyInstance, service: Service): void {
   const running = new RunningKeys();
 
   app.post(
     '/v1/events',
     {
-      config: { action: 'append' },
+      config: { action: 'append', errors: REFUSALS },
       bodyLimit: LIMITS.eventBytesMax + ENVELOPE_BYTES,
       schema: {
+        operationId: 'appendEvent',
         summary: 'Append one event',
+        description:
+          'Answered once the event is durable. The same `id` with the same content again gives the first answer; with other content it is refused.',
         tags: ['Append'],
         querystring: AppendQuery,
         body: EventInput,
@@ -115,10 +121,13 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
   app.post(
     '/v1/events/batch',
     {
-      config: { action: 'append' },
+      config: { action: 'append', errors: ['APPEND_CONDITION_FAILED', ...REFUSALS] },
       bodyLimit: LIMITS.batchBytesMax,
       schema: {
+        operationId: 'appendBatch',
         summary: 'Append a batch of events under conditions',
+        description:
+          'All or nothing, at consecutive positions. Each condition has to hold at the moment of storing; every one that fails is named with the events that break it.',
         tags: ['Append'],
         querystring: AppendQuery,
         body: BatchInput,

@@ -120,6 +120,8 @@ export function catalogueRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'listTypes',
         summary: 'List the event types of the log',
+        description:
+          'With the number of events of each. Kept for a moment: what other processes append may be missing for that long.',
         tags: ['Catalogue'],
         querystring: TypesQuery,
         response: { 200: Types },
@@ -142,6 +144,8 @@ export function catalogueRoutes(app: FastifyInstance, service: Service): void {
       config: { action: 'read' },
       schema: {
         operationId: 'listTags',
+        description:
+          'The keys, and the first values of each. Kept for a moment: what other processes append may be missing for that long.',
         summary: 'List the tags of the log',
         tags: ['Catalogue'],
         querystring: TagsQuery,
@@ -163,6 +167,7 @@ export function catalogueRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'listTagValues',
         summary: 'List the values of a tag',
+        description: 'Page after page, in order of their code points.',
         tags: ['Catalogue'],
         params: TagParams,
         querystring: TagQuery,

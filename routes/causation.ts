@@ -62,6 +62,8 @@ export function causationRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'readCausation',
         summary: 'Read what led to an event and what it led to',
+        description:
+          'Follows `metadata.causationId` both ways: up the chain of causes, and down the tree of effects.',
         tags: ['Read'],
         params: Type.Object({ id: Type.String({ format: 'uuid', description: 'Id of an event.' }) }),
         querystring: CausationQuery,

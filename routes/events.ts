@@ -11,7 +11,7 @@ import type { Backend } from '../src/store/store.ts';
 import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
 import { parseBody } from './body.ts';
 import type { Service } from './context.ts';
-import { answerRead, PAGE_TYPES, ReadOptions } from './page.ts';
+import { answerRead, PAGE_ERRORS, PAGE_TYPES, ReadOptions } from './page.ts';
 import { inQuery, parseQuery, rawQuery } from './query-string.ts';
 import { ReadParameters, readyToRead, withParameters } from './read.ts';
 
@@ -78,7 +78,7 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
   app.get(
     '/v1/events',
     {
-      config: { action: 'read', produces: PAGE_TYPES },
+      config: { action: 'read', produces: PAGE_TYPES, errors: PAGE_ERRORS },
       schema: {
         operationId: 'readEvents',
         summary: 'Read events by filter',
@@ -100,7 +100,7 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
   app.post(
     '/v1/events/query',
     {
-      config: { action: 'read', produces: PAGE_TYPES },
+      config: { action: 'read', produces: PAGE_TYPES, errors: PAGE_ERRORS },
       schema: {
         operationId: 'queryEvents',
         summary: 'Read events by a filter in the body',
@@ -122,7 +122,7 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
   app.get<{ Params: { id: string } }>(
     '/v1/correlations/:id/events',
     {
-      config: { action: 'read', produces: PAGE_TYPES },
+      config: { action: 'read', produces: PAGE_TYPES, errors: PAGE_ERRORS },
       schema: {
         operationId: 'readCorrelation',
         summary: 'Read the events of a correlation',

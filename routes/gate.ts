@@ -30,6 +30,8 @@ declare module 'fastify' {
     service: Service;
     failures: FailureLog;
     gate: Gate;
+    /** What the routes of a scope declare together, for those that come out of a package. */
+    routeDefaults: FastifyContextConfig;
   }
   interface FastifyRequest {
     /** Whoever sent the request; null on routes that need nobody. */
@@ -80,7 +82,11 @@ export class Gate {
   /** Stands in front of every route that is registered from now on, and of every path that has none. */
   install(app: FastifyInstance): void {
     app.decorateRequest('caller', null);
-    app.addHook('onRoute', (route) => this.guard(route));
+    app.decorate('routeDefaults', {});
+    app.addHook('onRoute', function (route) {
+      route.config = { ...this.routeDefaults, ...route.config };
+      this.gate.guard(route);
+    });
     app.addHook('onRequest', (request, reply, done) => {
       if (!request.is404) return done();
       this.#enter(this.#unrouted, request, reply.raw);

@@ -22,6 +22,32 @@ const ReadyQuery = Type.Object(
 );
 const NoQuery = Type.Object({}, { additionalProperties: false });
 
+const Alive = Type.Object({ status: Type.Literal('alive') }, { description: 'The process runs.' });
+const Ready = Type.Object(
+  {
+    status: Type.Union([Type.Literal('ready'), Type.Literal('not ready')]),
+    checks: Type.Optional(
+      Type.Record(Type.String(), Type.Object({ ok: Type.Boolean(), detail: Type.String() }), {
+        description: 'With `verbose`: what was looked at.',
+      }),
+    ),
+  },
+  { description: 'Whether requests can be served.' },
+);
+const Exposition = Type.String({ description: 'The text format of Prometheus.' });
+const Stats = Type.Object(
+  {
+    version: Type.String(),
+    backend: Type.String(),
+    logId: Type.String({ format: 'uuid' }),
+    position: Type.Integer({ minimum: 0 }),
+    uptimeSeconds: Type.Integer({ minimum: 0 }),
+    queue: Type.Object({ events: Type.Integer(), bytes: Type.Integer(), oldestMs: Type.Number() }),
+    metrics: Type.Object({}, { additionalProperties: true, description: 'By name: type, help and values.' }),
+  },
+  { description: 'The state of the service in figures.' },
+);
+
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 const RESOLUTION_MS = 20;
 const PERCENTILES = [50, 90, 99] as const;
@@ -38,7 +64,14 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
     '/livez',
     {
       config: { action: 'public', whileStopping: true },
-      schema: { summary: 'Is the process alive', tags: ['Operation'] },
+      schema: {
+        operationId: 'readLiveness',
+        summary: 'Is the process alive',
+        description: 'Never touches the store.',
+        tags: ['Operation'],
+        querystring: NoQuery,
+        response: { 200: Alive },
+      },
     },
     (request, reply) => {
       parseQuery(NoQuery, rawQuery(request.raw.url));
@@ -50,7 +83,14 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
     '/readyz',
     {
       config: { action: 'public', whileStopping: true },
-      schema: { summary: 'Is it worth sending requests here', tags: ['Operation'], querystring: ReadyQuery },
+      schema: {
+        operationId: 'readReadiness',
+        summary: 'Is it worth sending requests here',
+        description: '200 when the store can be reached and the service is not stopping, else 503.',
+        tags: ['Operation'],
+        querystring: ReadyQuery,
+        response: { 200: Ready, 503: Ready },
+      },
     },
     async (request, reply) => {
       const { verbose = 'false' } = parseQuery(ReadyQuery, rawQuery(request.raw.url));
@@ -73,7 +113,14 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
         whileStopping: true,
         produces: ['text/plain'],
       },
-      schema: { summary: 'Figures for Prometheus', tags: ['Operation'] },
+      schema: {
+        operationId: 'readMetrics',
+        summary: 'Figures for Prometheus',
+        description: 'In the text format. Where only this machine can connect no key is needed.',
+        tags: ['Operation'],
+        querystring: NoQuery,
+        response: { 200: Exposition },
+      },
     },
     async (request, reply) => {
       parseQuery(NoQuery, rawQuery(request.raw.url));
@@ -87,7 +134,14 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
     '/v1/stats',
     {
       config: { action: 'observe', whileStopping: true },
-      schema: { summary: 'The figures of /metrics as JSON', tags: ['Operation'] },
+      schema: {
+        operationId: 'readStats',
+        summary: 'The figures of /metrics as JSON',
+        description: 'For those who have no Prometheus.',
+        tags: ['Operation'],
+        querystring: NoQuery,
+        response: { 200: Stats },
+      },
     },
     async (request, reply) => {
       parseQuery(NoQuery, rawQuery(request.raw.url));

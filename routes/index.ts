@@ -1,10 +1,10 @@
-import type {} from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { aggregateRoutes } from './aggregates.ts';
 import { appendRoutes } from './append.ts';
 import { catalogueRoutes } from './catalogue.ts';
 import { causationRoutes } from './causation.ts';
 import type { Service } from './context.ts';
+import { collectRoutes, docsRoutes } from './docs.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { logRoutes } from './log.ts';
@@ -24,6 +24,7 @@ import { streamRoutes } from './stream.ts';
  * with `sendJson` (answer.ts). What they throw becomes a problem document (failures.ts).
  */
 export async function registerRoutes(app: FastifyInstance, service: Service): Promise<void> {
+  await collectRoutes(app, service); // for the OpenAPI document
   appendRoutes(app, service); //    POST /v1/events, /v1/events/batch
   eventRoutes(app, service); //     GET  /v1/events, /v1/events/{id}, /v1/correlations/{id}/events; POST /v1/events/query
   streamRoutes(app, service); //    GET  /v1/events/stream, POST with the filter as body
@@ -34,4 +35,5 @@ export async function registerRoutes(app: FastifyInstance, service: Service): Pr
   logRoutes(app, service); //       GET  /v1/head, /v1/info
   healthRoutes(app, service); //    GET  /livez, /readyz, /metrics, /v1/stats
   problemRoutes(app); //            GET  /problems/{slug}
+  await docsRoutes(app); //         GET  /openapi.json, /event.schema.json, /docs
 }

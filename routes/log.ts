@@ -101,6 +101,8 @@ export function logRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'readHead',
         summary: 'Read the position of the last event',
+        description:
+          'A position that is read here is good as `after` of a condition, if it is read before the events are.',
         tags: ['Log'],
         querystring: HeadQuery,
         response: { 200: HeadAnswer },
@@ -124,6 +126,8 @@ export function logRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'readInfo',
         summary: 'Read what this service is and can',
+        description:
+          'The version, the store, the identity of the log, and the bounds that requests have to keep to.',
         tags: ['Log'],
         querystring: NoQuery,
         response: { 200: InfoAnswer },

@@ -22,6 +22,9 @@ import { nextLink, positionHeader, ReadParameters, readyToRead, renderEvents } f
  */
 export const PAGE_TYPES: readonly string[] = [JSON_TYPE, ...LINE_TYPES];
 
+/** What a read that follows the log can be refused for. */
+export const PAGE_ERRORS = ['POSITION_AHEAD'] as const;
+
 /** What a read says beside its filter and its page: in the query string, also where the filter is a body. */
 export const ReadOptions = {
   ...ReadParameters,

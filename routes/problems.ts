@@ -30,7 +30,10 @@ export function problemRoutes(app: FastifyInstance): void {
     {
       config: { action: 'public', produces: [JSON_TYPE, HTML_TYPE] },
       schema: {
+        operationId: 'readProblem',
         summary: 'What an error means',
+        description:
+          'The page behind the `type` of a problem document: a page for browsers, JSON for programs.',
         tags: ['Operation'],
         params: Params,
         response: { 200: ProblemPage },

@@ -112,13 +112,18 @@ interface VersionPath {
 export function snapshotRoutes(app: FastifyInstance, service: Service): void {
   const snapshots = new Snapshots(service.backend, service.appender);
   const reading = { config: { action: 'read' } } as const;
-  const writing = { config: { action: 'append' }, bodyLimit: LIMITS.snapshotBytesMax } as const;
+  const storing = {
+    config: { action: 'append', errors: ['POSITION_AHEAD'] },
+    bodyLimit: LIMITS.snapshotBytesMax,
+  } as const;
+  const removing = { config: { action: 'append' }, bodyLimit: LIMITS.snapshotBytesMax } as const;
   const tags = ['Snapshots'];
 
   app.put<VersionPath>(
     '/v1/snapshots/:aggregateId/:version',
     {
-      ...writing,
+      ...storing,
+      config: { ...storing.config, errors: ['POSITION_AHEAD', 'SNAPSHOT_EXISTS'] },
       schema: {
         operationId: 'putSnapshot',
         summary: 'Store a version of a snapshot',
@@ -142,10 +147,12 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
   app.post<AggregatePath>(
     '/v1/snapshots/:aggregateId',
     {
-      ...writing,
+      ...storing,
       schema: {
         operationId: 'addSnapshot',
         summary: 'Store the next version of a snapshot',
+        description:
+          'One more than the latest version. Not repeatable: when the answer is lost, look before sending it again.',
         tags,
         params: AggregateParams,
         querystring: WriteQuery,
@@ -166,6 +173,7 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'readLatestSnapshot',
         summary: 'Read the latest version of a snapshot',
+        description: 'The latest of all, up to a version, or as of a time of recording.',
         tags,
         params: AggregateParams,
         querystring: LatestQuery,
@@ -193,6 +201,7 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'listSnapshots',
         summary: 'List the versions of a snapshot',
+        description: 'What the versions say about themselves, the latest first.',
         tags,
         params: AggregateParams,
         querystring: VersionsQuery,
@@ -226,6 +235,7 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'readSnapshot',
         summary: 'Read a version of a snapshot',
+        description: 'With its data as it was sent.',
         tags,
         params: VersionParams,
         querystring: ReadQuery,
@@ -246,10 +256,11 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
   app.delete<AggregatePath>(
     '/v1/snapshots/:aggregateId',
     {
-      ...writing,
+      ...removing,
       schema: {
         operationId: 'removeSnapshots',
         summary: 'Remove all versions of a snapshot',
+        description: 'The events of the log are not touched.',
         tags,
         params: AggregateParams,
         querystring: WriteQuery,
@@ -266,10 +277,11 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
   app.delete<VersionPath>(
     '/v1/snapshots/:aggregateId/:version',
     {
-      ...writing,
+      ...removing,
       schema: {
         operationId: 'removeSnapshot',
         summary: 'Remove a version of a snapshot',
+        description: 'The events of the log are not touched. A removed version can be written again.',
         tags,
         params: VersionParams,
         querystring: WriteQuery,

@@ -62,14 +62,24 @@ const StreamAnswer = Type.String({
 const filterCheck = TypeCompiler.Compile(EventFilter);
 
 const route = {
-  config: { action: 'read', produces: ['text/event-stream'] },
+  config: { action: 'read', produces: ['text/event-stream'], errors: ['POSITION_AHEAD'] },
   schema: { tags: ['Stream'], produces: ['text/event-stream'], response: { 200: StreamAnswer } },
 } as const;
 
 export function streamRoutes(app: FastifyInstance, service: Service): void {
   app.get(
     '/v1/events/stream',
-    { ...route, schema: { ...route.schema, summary: 'Follow the log', querystring: StreamQuery } },
+    {
+      ...route,
+      schema: {
+        ...route.schema,
+        operationId: 'followEvents',
+        summary: 'Follow the log',
+        description:
+          'Catch-up and live are one sequence: ordered, nothing missing, nothing twice. Starts behind the first of these that is given: `Last-Event-ID`, `lastEventId`, `after`, `since`; else with the next event.',
+        querystring: StreamQuery,
+      },
+    },
     async (request, reply) => {
       const query = parseQuery(StreamQuery, rawQuery(request.raw.url));
       const { follow: live = true, after } = query;
@@ -86,7 +96,9 @@ export function streamRoutes(app: FastifyInstance, service: Service): void {
       ...route,
       schema: {
         ...route.schema,
+        operationId: 'followEventsByFilter',
         summary: 'Follow the log by a filter in the body',
+        description: 'For filters that fit no URL. `after` of the filter is where the stream starts.',
         querystring: StreamOptions,
         body: EventFilter,
       },

@@ -1,0 +1,110 @@
+import { LIMITS } from '../src/limits.ts';
+
+/**
+ * Headers of requests and answers, by operation. They are not in the schemas of the routes, because nothing
+ * there validates headers; the tests compare this table with what the routes send.
+ */
+interface Header {
+  readonly description: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
+export const HEADERS: Readonly<Record<string, Header>> = {
+  'Stele-Request-Id': {
+    description: 'Names the request in the log of the service.',
+    schema: { type: 'string' },
+  },
+  'Stele-Log': {
+    description: 'Identity of the log. Changes when its history was replaced.',
+    schema: { type: 'string', format: 'uuid' },
+  },
+  'Stele-Position': {
+    description: 'A position to which the answer is complete. Safe as `after` of a condition.',
+    schema: { type: 'integer', minimum: 0 },
+  },
+  Location: { description: 'Where the new resource is.', schema: { type: 'string' } },
+  Link: {
+    description:
+      '`<…>; rel="next"`: what to read next. Left out when there is nothing, or when it would be too long.',
+    schema: { type: 'string' },
+  },
+  ETag: { description: 'Strong validator of the answer.', schema: { type: 'string' } },
+  'Idempotent-Replayed': {
+    description: '`true` when the same request was stored before, and this is the answer to it.',
+    schema: { type: 'string', enum: ['true'] },
+  },
+  'Preference-Applied': {
+    description: 'What of `Prefer` was done.',
+    schema: { type: 'string', enum: ['return=minimal'] },
+  },
+  'Retry-After': { description: 'Seconds to wait before trying again.', schema: { type: 'integer' } },
+  'WWW-Authenticate': { description: 'How to authenticate.', schema: { type: 'string' } },
+};
+
+const PAGE = ['Stele-Position', 'Link'] as const;
+const APPENDED = ['Stele-Position', 'Idempotent-Replayed', 'Preference-Applied'] as const;
+const STORED = ['Stele-Position', 'Location', 'Link'] as const;
+const TAGGED = ['Stele-Position', 'ETag'] as const;
+
+/** Headers of answers beside those that every answer carries: operation, status, names. */
+export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  appendEvent: { 200: ['Stele-Position'], 201: [...APPENDED, 'Location'] },
+  appendBatch: { 200: ['Stele-Position'], 201: APPENDED },
+  readEvents: { 200: PAGE },
+  queryEvents: { 200: ['Stele-Position'] },
+  readCorrelation: { 200: PAGE },
+  readEvent: { 200: TAGGED, 304: TAGGED },
+  readCausation: { 200: ['Stele-Position'] },
+  followEvents: { 200: ['Stele-Position'] },
+  followEventsByFilter: { 200: ['Stele-Position'] },
+  countEvents: { 200: ['Stele-Position'] },
+  countEventsByFilter: { 200: ['Stele-Position'] },
+  aggregateEvents: { 200: ['Stele-Position'] },
+  listTypes: { 200: ['Stele-Position'] },
+  listTags: { 200: ['Stele-Position'] },
+  listTagValues: { 200: PAGE },
+  readHead: { 200: ['Stele-Position'] },
+  putSnapshot: { 200: STORED, 201: STORED },
+  addSnapshot: { 201: STORED },
+  readLatestSnapshot: { 200: [...TAGGED, 'Link'], 304: [...TAGGED, 'Link'] },
+  readSnapshot: { 200: [...TAGGED, 'Link'], 304: [...TAGGED, 'Link'] },
+  listSnapshots: { 200: ['Link'] },
+};
+
+const IF_NONE_MATCH = {
+  'If-None-Match': {
+    type: 'string',
+    description: 'Entity tag that the client has. Answered with 304 when it still fits.',
+  },
+};
+const LAST_EVENT_ID = {
+  'Last-Event-ID': {
+    type: 'integer',
+    minimum: 0,
+    description: 'Start behind this position. Browsers send it when they reconnect.',
+  },
+};
+const APPEND = {
+  'Idempotency-Key': {
+    type: 'string',
+    minLength: 1,
+    maxLength: LIMITS.idempotencyKeyLengthMax + 2,
+    description: 'The same key and body again give the first answer, for at least 24 hours. Quoted or bare.',
+  },
+  Prefer: { type: 'string', description: '`return=minimal` asks for an answer without a body.' },
+  traceparent: {
+    type: 'string',
+    description: 'W3C trace context, kept in the metadata of events that name none.',
+  },
+};
+
+/** Headers that requests may carry, as schemas. */
+export const REQUEST_HEADERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  appendEvent: APPEND,
+  appendBatch: APPEND,
+  readEvent: IF_NONE_MATCH,
+  readLatestSnapshot: IF_NONE_MATCH,
+  readSnapshot: IF_NONE_MATCH,
+  followEvents: LAST_EVENT_ID,
+  followEventsByFilter: LAST_EVENT_ID,
+};
