@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
+import { StoreError } from '../src/errors.ts';
 import { sendJson, sendText } from './answer.ts';
 import type { Service } from './context.ts';
 import { parseQuery, rawQuery } from './query-string.ts';
@@ -25,14 +26,14 @@ const NoQuery = Type.Object({}, { additionalProperties: false });
 const Alive = Type.Object({ status: Type.Literal('alive') }, { description: 'The process runs.' });
 const Ready = Type.Object(
   {
-    status: Type.Union([Type.Literal('ready'), Type.Literal('not ready')]),
+    status: Type.Literal('ready'),
     checks: Type.Optional(
       Type.Record(Type.String(), Type.Object({ ok: Type.Boolean(), detail: Type.String() }), {
         description: 'With `verbose`: what was looked at.',
       }),
     ),
   },
-  { description: 'Whether requests can be served.' },
+  { description: 'Requests can be served.' },
 );
 const Exposition = Type.String({ description: 'The text format of Prometheus.' });
 const Stats = Type.Object(
@@ -82,14 +83,14 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
   app.get(
     '/readyz',
     {
-      config: { action: 'public', whileStopping: true },
+      config: { action: 'public', whileStopping: true, errors: ['STORAGE_UNAVAILABLE'] },
       schema: {
         operationId: 'readReadiness',
         summary: 'Is it worth sending requests here',
         description: '200 when the store can be reached and the service is not stopping, else 503.',
         tags: ['Operation'],
         querystring: ReadyQuery,
-        response: { 200: Ready, 503: Ready },
+        response: { 200: Ready },
       },
     },
     async (request, reply) => {
@@ -100,8 +101,10 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
         ...health.checks,
         service: { ok: !lifecycle.stopping, detail: lifecycle.stopping ? 'stopping' : 'running' },
       };
-      const answer = { status: ready ? 'ready' : 'not ready', ...(verbose === 'false' ? {} : { checks }) };
-      sendJson(reply, ready ? 200 : 503, JSON.stringify(answer), ready ? [] : ['Retry-After', '1']);
+      const findings = verbose === 'false' ? {} : { checks };
+      if (ready) return sendJson(reply, 200, JSON.stringify({ status: 'ready', ...findings }));
+      const why = lifecycle.stopping ? 'The service is stopping.' : 'The store cannot do its work.';
+      throw new StoreError('STORAGE_UNAVAILABLE', why, { members: findings });
     },
   );
 
