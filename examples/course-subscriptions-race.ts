@@ -11,19 +11,27 @@ import type { RacerCounts, RacerSettings } from './course-subscriptions-racer.ts
  *
  *   npx tsx examples/course-subscriptions-race.ts --url http://127.0.0.1:7373 --processes 8
  *
- * Run it on a log of its own: the audit looks at all courses that it finds.
+ * Run it on a log of its own: the audit looks at all courses that it finds. Several `--url` name several services on
+ * one store.
  */
 export async function raceAndAudit(
-  options: Omit<RacerSettings, 'seed'> & { readonly processes: number; readonly seed: number },
+  options: Omit<RacerSettings, 'url'> & {
+    /** Services on one store; the processes are dealt out to them. */
+    readonly urls: readonly string[];
+    readonly processes: number;
+  },
 ): Promise<RacerCounts & Audit> {
-  const { processes, ...settings } = options;
-  const client = createClient({ url: settings.url });
+  const { urls, processes, ...settings } = options;
+  const urlOf = (index: number) => urls[index % urls.length] ?? '';
+  const client = createClient({ url: urlOf(0) });
   // Half of the courses are there at the start; the racers define the others, against each other.
   for (let course = 0; course < settings.courses / 2; course += 1) {
     await defineCourse(client, `c${course}`, 5).catch(() => undefined); // Known from a race before.
   }
   const counts = await Promise.all(
-    Array.from({ length: processes }, (_, index) => runRacer({ ...settings, seed: settings.seed + index })),
+    Array.from({ length: processes }, (_, index) =>
+      runRacer({ ...settings, url: urlOf(index), seed: settings.seed + index }),
+    ),
   );
   const sum = (key: keyof RacerCounts) => counts.reduce((total, one) => total + one[key], 0);
   return { accepted: sum('accepted'), refused: sum('refused'), lost: sum('lost'), ...(await audit(client)) };
@@ -43,13 +51,13 @@ async function runRacer(settings: RacerSettings): Promise<RacerCounts> {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { values } = parseArgs({
     options: {
-      url: { type: 'string', default: 'http://127.0.0.1:7373' },
+      url: { type: 'string', multiple: true, default: ['http://127.0.0.1:7373'] },
       processes: { type: 'string', default: '8' },
       commands: { type: 'string', default: '200' },
     },
   });
   const result = await raceAndAudit({
-    url: values.url,
+    urls: values.url,
     processes: Number(values.processes),
     commands: Number(values.commands),
     concurrency: 4,

@@ -3,6 +3,7 @@ import { audit, changeCapacity, defineCourse, subscribe } from '../../examples/c
 import { raceAndAudit } from '../../examples/course-subscriptions-race.ts';
 import { createClient } from '../../src/client/index.ts';
 import { startHttpService } from '../helpers/http-service.ts';
+import { database } from '../helpers/postgres.ts';
 
 t.test('the rules, one after the other', async (t) => {
   const service = await startHttpService(t);
@@ -54,15 +55,22 @@ t.test('the audit sees what it is there to see', async (t) => {
   ]);
 });
 
-t.test('six processes race for few places; no rule is broken at any position', async (t) => {
-  const service = await startHttpService(t);
-  const settings = { processes: 6, commands: 40, concurrency: 4, courses: 8, students: 30, seed: 7 };
-  const result = await raceAndAudit({ url: service.origin, ...settings });
-  t.comment(result);
-  t.strictSame(result.faults, []);
-  t.ok(result.courses > settings.courses / 2, 'courses were defined in the race, too');
-  t.equal(result.lost, 0, 'whoever loses a race decides again until there is a decision');
-  t.ok(result.accepted > 0 && result.refused > 0, 'there was something to race for');
-  t.ok(result.subscriptions > 20);
-  t.equal(result.accepted + result.refused, settings.processes * settings.commands);
-});
+t.test(
+  'six processes race for few places over two services; no rule is broken at any position',
+  async (t) => {
+    const store = await database(t);
+    const services = [
+      await startHttpService(t, { argv: ['--store', store] }),
+      await startHttpService(t, { argv: ['--store', store] }),
+    ];
+    const settings = { processes: 6, commands: 40, concurrency: 4, courses: 8, students: 30, seed: 7 };
+    const result = await raceAndAudit({ urls: services.map(({ origin }) => origin), ...settings });
+    t.comment(result);
+    t.strictSame(result.faults, []);
+    t.ok(result.courses > settings.courses / 2, 'courses were defined in the race, too');
+    t.equal(result.lost, 0, 'whoever loses a race decides again until there is a decision');
+    t.ok(result.accepted > 0 && result.refused > 0, 'there was something to race for');
+    t.ok(result.subscriptions > 20);
+    t.equal(result.accepted + result.refused, settings.processes * settings.commands);
+  },
+);
