@@ -21,7 +21,9 @@ try {
     if (!isCheck) {
       await writeFile(file, `${JSON.stringify(document, null, 2)}\n`);
     } else if (!isDeepStrictEqual(JSON.parse(await readFile(file, 'utf8')), document)) {
-      process.stderr.write(`openapi/${name} is not what the routes say. Run npm run openapi and commit it.\n`);
+      process.stderr.write(
+        `openapi/${name} is not what the routes say. Run npm run openapi and commit it.\n`,
+      );
       process.exitCode = 1;
     }
   }

@@ -92,7 +92,7 @@ export async function docsRoutes(app: FastifyInstance): Promise<void> {
     await pages.register(swaggerUi, {
       routePrefix: '/docs',
       staticCSP: PAGE_POLICY,
-      uiConfig: { deepLinking: true, displayOperationId: true, docExpansion: 'list' },
+      uiConfig: { layout: 'BaseLayout', deepLinking: true, displayOperationId: true, docExpansion: 'list' },
       theme: { title: 'Stele' },
     });
   });

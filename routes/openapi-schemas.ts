@@ -64,6 +64,7 @@ export const EXAMPLE_EVENT = {
   position: 17,
   recordedAt: '2026-11-21T09:30:00.131Z',
 };
+const EXAMPLE_ITEM = { types: ['ISSUE.ASSIGNED.SUCCESS'], tags: { issueId: '42' } };
 const EXAMPLE_CONDITION = { failIfEventsMatch: { items: [{ tags: { issueId: '42' } }] }, after: 16 };
 
 /** Schemas with a name, each with an example; outer ones first, as the inner ones are parts of them. */
@@ -75,7 +76,7 @@ const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unk
   ['EventFilter', EventFilter, { eventTypes: ['ISSUE.*'], tags: { issueId: '42' }, after: 16 }],
   ['AppendCondition', AppendCondition, EXAMPLE_CONDITION],
   ['Query', Query, EXAMPLE_CONDITION.failIfEventsMatch],
-  ['QueryItem', QueryItem, { types: ['ISSUE.ASSIGNED.SUCCESS'], tags: { issueId: '42' } }],
+  ['QueryItem', QueryItem, EXAMPLE_ITEM],
   ['TagConstraint', TagConstraint],
   ['Tags', Tags],
   ['Metadata', Metadata],
@@ -122,7 +123,7 @@ function asParameter(schema: JsonSchema): JsonSchema {
   }
   const items = schema['items'];
   if (schema['type'] === 'array' && isSchema(items) && items['type'] === 'object') {
-    return { ...members(schema), 'x-consume': 'application/json' };
+    return { ...members(schema), examples: [[EXAMPLE_ITEM]], 'x-consume': 'application/json' };
   }
   return members(schema);
 }
