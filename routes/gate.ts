@@ -117,10 +117,11 @@ export class Gate {
     const { config = {}, onRequest = [] } = route;
     const passages = [route.method].flat().map((method) => passageOf(method, route.url, config));
     this.#passages.push(...passages);
-    const [passage] = passages;
-    if (passage === undefined) return;
+    const [first] = passages;
+    if (first === undefined) return;
     route.onRequest = [
       (request, reply, done) => {
+        const passage = first.method === request.method ? first : passageFor(passages, request.method);
         this.#enter(passage, request, reply.raw);
         done(this.#refusal(passage, request));
       },
@@ -223,6 +224,14 @@ function passageOf(
     whileStopping: config.whileStopping ?? false,
     latency: new Map(),
   };
+}
+
+/** A route that was registered for several methods has a passage for each. */
+function passageFor(passages: readonly Passage[], method: string): Passage {
+  const passage = passages.find((one) => one.method === method);
+  if (passage === undefined)
+    throw new Error(`a route was reached by ${method}, which it was not registered for`);
+  return passage;
 }
 
 function stopping(): StoreError {
