@@ -121,3 +121,17 @@ t.test('breaks a request that matches: silence', async (t) => {
   t.equal(state.text, '');
   t.equal(state.closed, false);
 });
+
+t.test('holds one request back while others pass', async (t) => {
+  const { proxy, dial, heard } = await setUp(t);
+  const first = await dial();
+  const second = await dial();
+  const held = proxy.hold(/wait/);
+  first.socket.write('wait');
+  const release = await held;
+  second.socket.write('wait');
+  await until(() => second.state.text === 'WAIT');
+  t.same(heard, ['wait'], 'the one that was held has not come through');
+  release();
+  await until(() => first.state.text === 'WAIT');
+});

@@ -13,7 +13,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  */
 export type Weather = 'clear' | 'stalled' | 'gone';
 
-/** The moment at which a trapped request loses its connection. */
+/** What happens to a trapped request: the moment at which it loses its connection, or a wait. */
 export type Moment =
   /** The request does not reach the database. */
   | 'before-request'
@@ -30,8 +30,9 @@ export type Moment =
 
 interface Trap {
   readonly pattern: RegExp;
-  readonly moment: Moment;
-  readonly sprung: (connection: Connection) => void;
+  readonly moment: Moment | 'held';
+  /** Told when a request has stepped into the trap. `release` lets go of one that is held. */
+  readonly sprung: (release: () => void) => void;
 }
 
 export class FaultProxy {
@@ -92,6 +93,13 @@ export class FaultProxy {
   trap(pattern: RegExp, moment: Moment): Promise<void> {
     return new Promise((resolve) => {
       this.#traps.push({ pattern, moment, sprung: () => resolve() });
+    });
+  }
+
+  /** Waits for a request that matches and holds it back; resolves with the way to let it go. */
+  hold(pattern: RegExp): Promise<() => void> {
+    return new Promise((resolve) => {
+      this.#traps.push({ pattern, moment: 'held', sprung: resolve });
     });
   }
 
@@ -187,15 +195,15 @@ class Connection {
     switch (moment) {
       case 'before-request':
         this.reset();
-        sprung(this);
+        sprung(nothing);
         return;
       case 'amid-request':
         this.#breakAfter(request.subarray(0, request.length >>> 1));
-        sprung(this);
+        sprung(nothing);
         return;
       case 'after-request':
         this.#breakAfter(request);
-        sprung(this);
+        sprung(nothing);
         return;
       case 'before-answer':
       case 'amid-answer':
@@ -205,14 +213,21 @@ class Connection {
           this.#client.end();
           this.#client.destroySoon();
           this.#server.destroy();
-          sprung(this);
+          sprung(nothing);
         };
         this.#forward(request);
         return;
       case 'silence':
         this.#answerFate = () => undefined;
         this.#forward(request);
-        sprung(this);
+        sprung(nothing);
+        return;
+      case 'held':
+        this.#client.pause();
+        sprung(() => {
+          this.#forward(request);
+          this.#client.resume();
+        });
         return;
       default:
         moment satisfies never;
@@ -225,3 +240,5 @@ class Connection {
     this.#client.resetAndDestroy();
   }
 }
+
+function nothing(): void {}

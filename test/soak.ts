@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type TormentReport, torment, type Victim } from './crash/torment.ts';
+import { fuzz } from './fuzz/fuzzing.ts';
+import { Caller } from './helpers/caller.ts';
+import { PostgresServer } from './helpers/postgres-server.ts';
+import { chosenSeed } from './helpers/random.ts';
+import { ServiceProcess } from './helpers/service-process.ts';
+import { type RaceReport, race } from './race/racing.ts';
+
+/**
+ * `npm run soak`: what CI does briefly, for long. 200 kills, a million hostile inputs, ten minutes of racing.
+ *
+ *   npm run soak -- --quick            a tenth of it
+ *   npm run soak -- --only race        one of kills, fuzz, race
+ *   STELE_TEST_SEED=1 npm run soak     what clients, killers and inputs draw is repeated
+ *
+ * The work is cut into rounds with a fresh database each: an audit looks at a log as a whole, and what a seed
+ * repeats should not take ten minutes to come around. Round n runs with seed + n.
+ */
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+});
+const scale = values.quick ? 0.1 : 1;
+const seed = chosenSeed();
+const KILLS_A_ROUND = 20;
+const RACE_SECONDS_A_ROUND = 60;
+const INPUTS_A_ROUND = 50_000;
+let faults = 0;
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function note(name: string, found: readonly string[], figures: string): void {
+  faults += found.length;
+  print(`${found.length === 0 ? 'ok    ' : 'FAULTY'} ${name}: ${figures}`);
+  for (const fault of found) print(`       ${fault}`);
+}
+
+async function withPostgres<T>(run: (postgres: PostgresServer) => Promise<T>): Promise<T> {
+  const postgres = await PostgresServer.start();
+  try {
+    return await run(postgres);
+  } finally {
+    await postgres.stop();
+  }
+}
+
+async function kills(victim: Victim): Promise<void> {
+  const total = 100 * scale;
+  let events = 0;
+  for (let done = 0, round = 0; done < total; done += KILLS_A_ROUND, round += 1) {
+    const count = Math.min(KILLS_A_ROUND, total - done);
+    const report: TormentReport = await withPostgres((postgres) =>
+      torment({ seed: seed + round, postgres, victim, kills: count, clients: 8, processes: 2 }),
+    );
+    events += report.events;
+    note(
+      `${count} kills of the ${victim}, seed ${seed + round}`,
+      report.faults,
+      `${JSON.stringify(report.deaths)}; ${report.figures}`,
+    );
+  }
+  print(`       ${total} kills of the ${victim}, ${events} events audited`);
+}
+
+async function races(): Promise<void> {
+  const total = 600 * scale;
+  let events = 0;
+  let conflicts = 0;
+  for (let done = 0, round = 0; done < total; done += RACE_SECONDS_A_ROUND, round += 1) {
+    const seconds = Math.min(RACE_SECONDS_A_ROUND, total - done);
+    const report: RaceReport = await withPostgres((postgres) =>
+      race({ seed: seed + round, store: postgres.url(), seconds, clients: 24, processes: 3 }),
+    );
+    events += report.events;
+    conflicts += report.conflicts;
+    note(`${seconds} s of racing, seed ${seed + round}`, report.faults, report.figures);
+  }
+  print(`       ${total} s of racing, ${events} events and ${conflicts} conflicts audited`);
+}
+
+async function inputs(): Promise<void> {
+  const total = 1_000_000 * scale;
+  let sent = 0;
+  for (let round = 0; sent < total; round += 1) {
+    await withPostgres(async (postgres) => {
+      const service = await ServiceProcess.start(postgres.url());
+      const caller = new Caller();
+      try {
+        const wanted = Math.min(INPUTS_A_ROUND, total - sent);
+        const results = await fuzz(
+          { origin: service.origin, caller },
+          { seed: seed + round, inputs: wanted },
+        );
+        const runs = results.reduce((sum, result) => sum + result.runs, 0);
+        const found = results.flatMap(({ name, failure }) =>
+          failure === undefined ? [] : [`${name}: ${failure}`],
+        );
+        if (!service.isRunning) found.push(`the service ended: ${service.output.slice(-2000)}`);
+        sent += found.length === 0 ? runs : wanted;
+        note(
+          `${runs} hostile inputs, seed ${seed + round}`,
+          found,
+          `${Math.round(residentMiB(service.pid))} MiB resident`,
+        );
+      } finally {
+        caller.close();
+        await service.stop();
+      }
+    });
+  }
+  print(`       ${sent} hostile inputs`);
+}
+
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  kills: async () => {
+    await kills('service');
+    await kills('postgres');
+  },
+  fuzz: inputs,
+  race: races,
+};
+
+const startedAt = performance.now();
+print(`STELE_TEST_SEED=${seed}${values.quick ? ', a tenth' : ''}`);
+for (const [name, run] of Object.entries(PARTS)) {
+  if (values.only === undefined || values.only === name) await run();
+}
+print(`\n${faults} faults in ${Math.round((performance.now() - startedAt) / 1000)} s, seed ${seed}`);
+process.exitCode = faults === 0 ? 0 : 1;
+
+function residentMiB(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+  } catch {
+    return Number.NaN;
+  }
+}
