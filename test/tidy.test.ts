@@ -9,7 +9,7 @@ import { ERROR_CATALOGUE, problemSlug } from '../src/errors.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const FILE_LINES_MAX = 480;
 
-const tracked = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' })
+const tracked = execFileSync('git', ['-c', 'safe.directory=*', 'ls-files'], { cwd: ROOT, encoding: 'utf8' })
   .split('\n')
   .filter((path) => path !== '' && existsSync(join(ROOT, path)));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
