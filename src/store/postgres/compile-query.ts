@@ -9,6 +9,8 @@ import { Statement } from './statement.ts';
  * side, the most selective, yields candidate positions in order from an index; every other side is a probe of
  * an index at that position. The probes are scalar subqueries, which the planner cannot turn into joins, and
  * each repeats the bounds on the position, which it does not carry over by itself and needs to pick partitions.
+ *
+ * Counts and groups over much of the log are the exception: there a join is right, and the planner may choose it.
  */
 
 /** A filter with its types, ids and members resolved to what the tables hold. */
@@ -25,6 +27,8 @@ export interface Resolved {
   readonly sides: readonly (readonly string[])[];
   readonly from: string | undefined;
   readonly to: string | undefined;
+  /** How many events lie in that range of time, where they were few enough to count. */
+  readonly timed: number | undefined;
 }
 
 export interface ResolvedItem {
@@ -51,10 +55,13 @@ export class FilterSql {
   readonly statement = new Statement();
   readonly #schema: string;
   readonly #filter: Resolved;
+  readonly #joins: boolean;
 
-  constructor(schema: string, filter: Resolved) {
+  /** `joins`: leave it to the planner how sides are brought together. */
+  constructor(schema: string, filter: Resolved, { joins = false } = {}) {
     this.#schema = schema;
     this.#filter = filter;
+    this.#joins = joins;
   }
 
   bind(value: unknown, cast = ''): string {
@@ -70,20 +77,24 @@ export class FilterSql {
       : `${lower} and ${column} < ${this.bind(before, '::bigint')}`;
   }
 
-  /** Whether a row of `events` (alias given) passes the filter, bounds included; `driver` is what it came from. */
+  /**
+   * Whether a row of `events` (alias given) passes the filter, bounds included; `driver` is what it came from. A
+   * sum is no column of an index: where the time leads, the planner must not take the bounds on the position for
+   * the better way in, which in a plan made for any bounds they always seem to be.
+   */
   eventPredicate(alias: string, driver: Driver): string {
     const position = `${alias}.position`;
     return all([
-      this.bounds(position),
+      this.bounds(driver.kind === 'time' ? `(${position} + 0)` : position),
       this.#typePredicate(`${alias}.type`, driver),
-      this.#timePredicate(alias),
+      this.timePredicate(alias),
       ...this.#probes(position, `${alias}.type`, driver),
     ]);
   }
 
   /**
-   * A query that yields the positions of matching events, each once, as column `position`. With a window: the
-   * first `limit` of them in order; without: all of them in no order.
+   * A query that yields the positions of matching events, each once, and their types. With a window: the first
+   * `limit` of them in order; without: all of them in no order.
    */
   positions(driver: Driver, window?: Window): string {
     switch (driver.kind) {
@@ -98,11 +109,11 @@ export class FilterSql {
         if (terms.length === 1) return this.#fromTags(driver, `t.tag = ${this.bind(terms[0])}`, window);
         if (window === undefined) {
           const each = this.#fromTags(driver, `t.tag = any (${this.bind(terms, '::text[]')})`);
-          return `select distinct d.position from (${each}) d`;
+          return `select distinct d.position, d.type from (${each}) d`;
         }
         const each = this.#fromTags(driver, 't.tag = u.tag', window);
         return this.#merged(
-          `select s.position from unnest(${this.bind(terms, '::text[]')}) u(tag), lateral (${each}) s`,
+          `select s.position, s.type from unnest(${this.bind(terms, '::text[]')}) u(tag), lateral (${each}) s`,
           window,
         );
       }
@@ -141,7 +152,10 @@ export class FilterSql {
     const numbers = this.bind(types, '::int[]');
     if (window === undefined) return this.#fromEvents(driver, `e.type = any (${numbers})`);
     const each = this.#fromEvents(driver, 'e.type = u.type', window);
-    return this.#merged(`select s.position from unnest(${numbers}) u(type), lateral (${each}) s`, window);
+    return this.#merged(
+      `select s.position, s.type from unnest(${numbers}) u(type), lateral (${each}) s`,
+      window,
+    );
   }
 
   #fromTags(driver: Driver, condition: string, window?: Window): string {
@@ -152,21 +166,21 @@ export class FilterSql {
       this.#timeProbe('t.position'),
       ...this.#probes('t.position', 't.type', driver),
     ]);
-    return `select t.position from ${this.#schema}.event_tags t where ${where}${ordered('t.position', this.#bound(window))}`;
+    return `select t.position, t.type from ${this.#schema}.event_tags t where ${where}${ordered('t.position', this.#bound(window))}`;
   }
 
   #fromEvents(driver: Driver, condition: string | undefined, window?: Window): string {
     const where = all([condition, this.eventPredicate('e', driver)]);
-    const rows = `select e.position from ${this.#schema}.events e where ${where}`;
+    const rows = `select e.position, e.type from ${this.#schema}.events e where ${where}`;
     // The fence keeps the planner from walking the primary key instead of the index on the time.
     if (driver.kind === 'time' && window !== undefined) {
-      return `select d.position from (${rows} offset 0) d${ordered('d.position', this.#bound(window))}`;
+      return `select d.position, d.type from (${rows} offset 0) d${ordered('d.position', this.#bound(window))}`;
     }
     return `${rows}${ordered('e.position', this.#bound(window))}`;
   }
 
   #merged(rows: string, window: Window | undefined): string {
-    return `select distinct d.position from (${rows}) d${ordered('d.position', this.#bound(window))}`;
+    return `select distinct d.position, d.type from (${rows}) d${ordered('d.position', this.#bound(window))}`;
   }
 
   #bound(window: Window | undefined): { limit: string; direction: OrderDirection } | undefined {
@@ -188,7 +202,8 @@ export class FilterSql {
     return `${column} <> all (${systemTypes(this.#schema)})`;
   }
 
-  #timePredicate(alias: string): string | undefined {
+  /** `timestamp` inside the range of the filter; empty without one. */
+  timePredicate(alias: string): string {
     const { from, to } = this.#filter;
     const column = `${alias}.timestamp`;
     return all([
@@ -198,9 +213,12 @@ export class FilterSql {
   }
 
   #timeProbe(position: string): string | undefined {
-    const condition = this.#timePredicate('y');
+    const condition = this.timePredicate('y');
     if (condition === '') return undefined;
-    return `(select true from ${this.#schema}.events y where y.position = ${position} and ${this.bounds('y.position')} and ${condition} limit 1)`;
+    return this.#probe(
+      'events y',
+      `y.position = ${position} and ${this.bounds('y.position')} and ${condition}`,
+    );
   }
 
   #probes(position: string, type: string, driver: Driver): (string | undefined)[] {
@@ -225,7 +243,16 @@ export class FilterSql {
   #hasTerm(terms: readonly string[], position: string): string {
     const tag =
       terms.length === 1 ? `x.tag = ${this.bind(terms[0])}` : `x.tag = any (${this.bind(terms, '::text[]')})`;
-    return `(select true from ${this.#schema}.event_tags x where ${tag} and x.position = ${position} and ${this.bounds('x.position')} limit 1)`;
+    return this.#probe(
+      'event_tags x',
+      `${tag} and x.position = ${position} and ${this.bounds('x.position')}`,
+    );
+  }
+
+  #probe(table: string, condition: string): string {
+    return this.#joins
+      ? `exists (select from ${this.#schema}.${table} where ${condition})`
+      : `(select true from ${this.#schema}.${table} where ${condition} limit 1)`;
   }
 }
 
