@@ -5,7 +5,8 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import t from 'tap';
 import { temporaryFolder } from '../helpers/command-line.ts';
-import { entry, ServiceProcess } from '../helpers/service-process.ts';
+import { builtService } from '../helpers/service-build.ts';
+import { ServiceProcess } from '../helpers/service-process.ts';
 
 /**
  * The README's `bash` and `js` blocks, run as they stand, in their order, against one service. Blocks of `sh` need
@@ -60,9 +61,7 @@ t.test('every block of the README does what it says', async (t) => {
   mkdirSync(commands);
   writeFileSync(
     path.join(commands, 'npx'),
-    `#!/bin/sh\nshift\nexec '${process.execPath}' ${entry()
-      .map((word) => `'${word}'`)
-      .join(' ')} "$@"\n`,
+    `#!/bin/sh\nshift\nexec '${process.execPath}' '${builtService()}' "$@"\n`,
   );
   chmodSync(path.join(commands, 'npx'), 0o755);
 

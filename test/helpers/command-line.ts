@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Test } from 'tap';
-import { entry } from './service-process.ts';
+import { builtService } from './service-build.ts';
 
 export interface Ended {
   readonly code: number | null;
@@ -39,7 +39,7 @@ export async function stele(args: readonly string[], options: RunOptions = {}): 
 /** Starts `stele` with pipes, for tests that watch it while it works. */
 export function startStele(args: readonly string[], options: RunOptions = {}) {
   const { PATH = '/usr/bin:/bin', HOME = '/' } = process.env;
-  return spawn(process.execPath, [...entry(), ...args], {
+  return spawn(process.execPath, [builtService(), ...args], {
     cwd: options.cwd ?? '/',
     env: { PATH, HOME, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
