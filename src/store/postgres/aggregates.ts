@@ -1,10 +1,12 @@
-import { LIMITS } from '../../limits.ts';
 import type { AggregateGroup, AggregateQuery, GroupBy, TagQuery, TypeSummary } from '../store.ts';
 import { type Driver, FilterSql, type Resolved, systemTypes } from './compile-query.ts';
 import type { Connections } from './connections.ts';
 import type { Reader } from './reader.ts';
 import { fromTimestamptz } from './rows.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
+
+/** From so many candidates on a statement is planned as one that looks at much of the log. */
+const LARGE_ROWS = 20_000;
 
 /** Counts, groups, and the lists of types and tags. */
 export class Aggregates {
@@ -33,9 +35,11 @@ export class Aggregates {
   }
 
   async #total(filter: Resolved): Promise<AggregateGroup> {
-    const { driver } = await this.#reader.choose(filter, LIMITS.pageSizeMax);
+    const { driver, rows: candidates } = await this.#reader.choose(filter, LARGE_ROWS);
     const [row] =
-      driver.kind === 'log' ? await this.#countLog(filter) : await this.#countMatches(filter, driver);
+      driver.kind === 'log' && isWholeLog(filter)
+        ? await this.#countLog(filter)
+        : await this.#countMatches(filter, driver, candidates >= LARGE_ROWS);
     const count = Number(row?.[0] ?? 0);
     if (count === 0) return EMPTY;
     const [first, last] = await this.#timestamps([Number(row?.[1]), Number(row?.[2])]);
@@ -49,10 +53,17 @@ export class Aggregates {
     };
   }
 
-  #countMatches(filter: Resolved, driver: Driver): Promise<(string | null)[][]> {
-    const sql = new FilterSql(this.#schema, filter);
+  #countMatches(filter: Resolved, driver: Driver, atLarge: boolean): Promise<(string | null)[][]> {
+    const sql = new FilterSql(this.#schema, filter, { joins: atLarge });
     const text = `select count(*), min(c.position), max(c.position) from (${sql.positions(driver)}) c`;
-    return this.#connections.query('counting events', text, sql.statement.values);
+    return this.#run('counting events', text, sql, atLarge);
+  }
+
+  #run(what: string, text: string, sql: FilterSql, atLarge: boolean): Promise<(string | null)[][]> {
+    const { values } = sql.statement;
+    return atLarge
+      ? this.#connections.queryAtLarge(what, text, values)
+      : this.#connections.query(what, text, values);
   }
 
   /** Positions have no gaps, so a stretch of the log is counted by its ends, less the system's own events. */
@@ -73,28 +84,35 @@ export class Aggregates {
   }
 
   async #groups(filter: Resolved, { groupBy, limit }: AggregateQuery): Promise<AggregateGroup[]> {
-    const { driver } = await this.#reader.choose(filter, LIMITS.pageSizeMax);
-    const sql = new FilterSql(this.#schema, filter);
-    const positions = sql.positions(driver);
-    const keys = groupBy.map((group, index) => keyExpression(group, index, sql));
-    const needsTags = groupBy.some((group) => group.startsWith('tag:'));
-    const body = needsTags
-      ? "cross join lateral (select ('{' || e.body || '}')::json -> 'tags' as tags) b"
-      : '';
+    const { driver, rows: candidates } = await this.#reader.choose(filter, LARGE_ROWS);
+    const atLarge = candidates >= LARGE_ROWS;
+    const sql = new FilterSql(this.#schema, filter, { joins: atLarge });
+    const keys = groupBy.map((group, index) => this.#key(group, index, sql, atLarge));
     const names = keys.map((_, index) => `k${index}`);
+    // Types stand in the tag index too; only times and tags need the event itself.
+    const needsEvents = groupBy.some((group) => group !== 'type');
+    const fromEvents =
+      needsEvents && (driver.kind === 'log' || driver.kind === 'time' || driver.kind === 'types');
+    const candidatesSql = fromEvents ? '' : `(${sql.positions(driver)})`;
+    const event = `${this.#schema}.events m`;
+    const source = fromEvents
+      ? event
+      : needsEvents
+        ? `${candidatesSql} d join ${event} on m.position = d.position and ${sql.bounds('m.position')}`
+        : `${candidatesSql} m`;
+    const where = fromEvents ? `where ${sql.eventPredicate('m', { kind: 'log' })}` : '';
     const text = `
-      with matched as materialized (${positions}), grouped as (
+      with grouped as (
         select ${keys.map(({ select }, index) => `${select} as k${index}`).join(', ')},
-               count(*) as count, min(e.position) as first, max(e.position) as last
-          from matched m join ${this.#schema}.events e on e.position = m.position and ${sql.bounds('e.position')}
-          ${body} ${keys.map(({ join }) => join).join(' ')}
+               count(*) as count, min(m.position) as first, max(m.position) as last
+          from ${source} ${keys.map(({ join }) => join).join(' ')} ${where}
          group by ${names.join(', ')} order by first limit ${sql.bind(limit, '::bigint')})
       select count, first, last,
              (select e.timestamp from ${this.#schema}.events e where e.position = g.first),
              (select e.timestamp from ${this.#schema}.events e where e.position = g.last),
              ${names.join(', ')}
         from grouped g order by first`;
-    const rows = await this.#connections.query('grouping events', text, sql.statement.values);
+    const rows = await this.#run('grouping events', text, sql, atLarge);
     const typeColumn = groupBy.indexOf('type');
     const typeIds = typeColumn < 0 ? [] : rows.map((row) => Number(row[5 + typeColumn]));
     const namer = await this.#types.namer(new Set(typeIds));
@@ -108,6 +126,42 @@ export class Aggregates {
       firstTimestamp: fromTimestamptz(row[3] as string),
       lastTimestamp: fromTimestamptz(row[4] as string),
     }));
+  }
+
+  /**
+   * What to group by; a tag with several values puts the event into the group of each. A few events show their
+   * tags themselves; for many it is quicker to join the part of the tag index that belongs to the key.
+   */
+  #key(group: GroupBy, index: number, sql: FilterSql, atLarge: boolean): { select: string; join: string } {
+    switch (group) {
+      case 'type':
+        return { select: 'm.type', join: '' };
+      case 'minute':
+      case 'hour':
+      case 'day':
+        return { select: `date_trunc('${group}', m.timestamp, 'UTC')`, join: '' };
+      default:
+        return this.#tagKey(group.slice('tag:'.length), index, sql, atLarge);
+    }
+  }
+
+  #tagKey(name: string, index: number, sql: FilterSql, atLarge: boolean): { select: string; join: string } {
+    if (atLarge) {
+      const [from, to] = [sql.bind(`${name}:`, '::text'), sql.bind(`${name};`, '::text')];
+      return {
+        select: `substr(v${index}.tag, ${name.length + 2})`,
+        join: `left join ${this.#schema}.event_tags v${index} on v${index}.position = m.position
+          and v${index}.tag >= ${from} and v${index}.tag < ${to} and ${sql.bounds(`v${index}.position`)}`,
+      };
+    }
+    const value = `(('{' || m.body || '}')::json -> 'tags' -> ${sql.bind(name, '::text')})`;
+    return {
+      select: `v${index}.value`,
+      join: `left join lateral (
+        select a.value from json_array_elements_text(
+          case json_typeof(${value}) when 'array' then ${value} else json_build_array(${value}) end) a(value)
+         where ${value} is not null) v${index} on true`,
+    };
   }
 
   async types(): Promise<TypeSummary[]> {
@@ -212,27 +266,9 @@ const EMPTY: AggregateGroup = {
   lastTimestamp: '',
 };
 
-/** What to group by; a tag with several values puts the event into the group of each. */
-function keyExpression(group: GroupBy, index: number, sql: FilterSql): { select: string; join: string } {
-  switch (group) {
-    case 'type':
-      return { select: 'e.type', join: '' };
-    case 'minute':
-    case 'hour':
-    case 'day':
-      return { select: `date_trunc('${group}', e.timestamp, 'UTC')`, join: '' };
-    default: {
-      const key = sql.bind(group.slice('tag:'.length), '::text');
-      const value = `b.tags -> ${key}`;
-      return {
-        select: `v${index}.value`,
-        join: `left join lateral (
-          select a.value from json_array_elements_text(
-            case json_typeof(${value}) when 'array' then ${value} else json_build_array(${value}) end) a(value)
-           where ${value} is not null) v${index} on true`,
-      };
-    }
-  }
+/** Nothing but positions bounds the filter. */
+function isWholeLog({ items, types, sides, from, to, positions }: Resolved): boolean {
+  return [items, types, from, to, positions].every((member) => member === undefined) && sides.length === 0;
 }
 
 function keyOf(group: GroupBy, value: string | null, typeName: (id: number) => string): string | null {

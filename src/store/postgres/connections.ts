@@ -99,6 +99,25 @@ export class Connections {
     return name;
   }
 
+  /**
+   * Runs one statement that looks at much of the log: with every kind of scan and join, on all cores, planned for
+   * its very values.
+   */
+  async queryAtLarge(what: string, text: string, values: readonly unknown[]): Promise<(string | null)[][]> {
+    return this.withClient(what, async (client) => {
+      await client.query(`begin read only;
+        set local enable_seqscan = on; set local enable_bitmapscan = on; set local enable_hashjoin = on;
+        set local enable_mergejoin = on; set local plan_cache_mode = force_custom_plan;
+        set local max_parallel_workers_per_gather = 2; set local work_mem = '64MB'`);
+      try {
+        const query = { text, values: [...values], rowMode: 'array' as const };
+        return (await client.query<(string | null)[]>(query)).rows;
+      } finally {
+        await client.query('rollback');
+      }
+    });
+  }
+
   /** Lends a client of the pool. A client whose session may be in doubt after a failure is thrown away. */
   async withClient<T>(what: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     this.#refuseIfOpen();

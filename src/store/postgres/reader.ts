@@ -15,9 +15,19 @@ import type { TypeCatalogue } from './type-catalogue.ts';
  * count of each side decides.
  */
 const COLLECT_MAX = 10_000;
+/** In order of type the rows of the tag index are enough to sort by, and ten times as many can be. */
+const COLLECT_BY_TYPE_MAX = 100_000;
 const SAMPLE_MAX = 1000;
 /** Entries of the index on the time that are counted before a read is planned: about 3 ms. */
 const TIMED_MAX = 20_000;
+
+/** Up to so many candidates are collected and sorted. */
+const ROWS_MAX = {
+  position: SAMPLE_MAX,
+  timestamp: COLLECT_MAX,
+  type: COLLECT_BY_TYPE_MAX,
+  eventId: COLLECT_MAX,
+} as const;
 
 interface Choice {
   readonly driver: Driver;
@@ -40,16 +50,17 @@ export class Reader {
     const startedMs = performance.now();
     const filter = await this.resolve(query.filter);
     if (filter === undefined) return { events: [], ...this.#nothing(query) };
-    const { driver, rows } = await this.choose(
-      filter,
-      query.orderBy === 'position' ? SAMPLE_MAX : COLLECT_MAX,
-    );
-    const collect = query.orderBy === 'position' || driver.kind === 'positions' || rows < COLLECT_MAX;
+    const { orderBy } = query;
+    const max = ROWS_MAX[orderBy];
+    const { driver, rows } = await this.choose(filter, max);
+    // A range of time that is less than half of the log is sorted whole, where its own index gives no order.
+    const timed = driver.kind === 'time' && orderBy !== 'timestamp';
+    const collect = orderBy === 'position' || driver.kind === 'positions' || rows < max || timed;
     const run = collect ? this.#collected(query, filter, driver) : this.#walked(query, filter);
     const { events, examined } = await run;
     if (query.explain !== true) return { events };
     const explain: Explanation = {
-      side: describe(driver, filter, collect ? undefined : query.orderBy),
+      side: describe(driver, filter, collect ? undefined : orderBy),
       rowsExamined: examined,
       milliseconds: Math.round((performance.now() - startedMs) * 1000) / 1000,
       hint: hint(driver, examined, events.length),
@@ -191,11 +202,17 @@ export class Reader {
     const byPosition = orderBy === 'position';
     const sql = new FilterSql(this.#schema, byPosition ? resumed(filter, query) : filter);
     const positions = sql.positions(driver, byPosition ? { limit: limit + offset, direction } : undefined);
-    const join = orderBy === 'type' ? `join ${this.#schema}.types k on k.id = e.type` : '';
-    const where = from === undefined || byPosition ? 'true' : keyset(sql, query, 'k.type');
-    const text = `select ${EVENT_COLUMNS} from (${positions}) p
-      cross join lateral (select * from ${this.#schema}.events e where e.position = p.position and ${sql.bounds('e.position')}) e
-      ${join} where ${where} order by ${order(orderBy, direction)} limit ${sql.bind(limit, '::bigint')} offset ${sql.bind(offset, '::bigint')}`;
+    const bound = `limit ${sql.bind(limit, '::bigint')} offset ${sql.bind(offset, '::bigint')}`;
+    const where = from === undefined || byPosition ? 'true' : keyset(sql, query);
+    const event = `cross join lateral (
+      select * from ${this.#schema}.events e where e.position = p.position and ${sql.bounds('e.position')}) e`;
+    const text =
+      orderBy === 'type'
+        ? `select ${EVENT_COLUMNS} from (
+             select p.position, k.type from (${positions}) p join ${this.#schema}.types k on k.id = p.type
+              where ${where} order by k.type ${direction}, p.position ${direction} ${bound}) p ${event}
+            order by p.type ${direction}, p.position ${direction}`
+        : `select ${EVENT_COLUMNS} from (${positions}) p ${event} where ${where} order by ${order(orderBy, direction)} ${bound}`;
     return this.#rows(text, sql.statement.values, query.explain === true);
   }
 
@@ -205,7 +222,7 @@ export class Reader {
     const { orderBy, direction, from, limit, offset } = query;
     const sql = new FilterSql(this.#schema, filter);
     const driver: Driver = { kind: orderBy === 'timestamp' ? 'time' : 'log' };
-    const where = from === undefined ? 'true' : keyset(sql, query, '');
+    const where = from === undefined ? 'true' : keyset(sql, query);
     const tail = `order by ${order(orderBy, direction)} limit ${sql.bind(limit, '::bigint')} offset ${sql.bind(offset, '::bigint')}`;
     const source =
       orderBy === 'eventId'
@@ -302,11 +319,11 @@ function pastPosition(filter: Resolved, position: number, direction: OrderDirect
 }
 
 function order(orderBy: ReadQuery['orderBy'], direction: OrderDirection): string {
-  const column = { position: '', timestamp: 'e.timestamp', type: 'k.type', eventId: 'e.id' }[orderBy];
+  const column = { position: '', timestamp: 'e.timestamp', type: 'e.type', eventId: 'e.id' }[orderBy];
   return column === '' ? `e.position ${direction}` : `${column} ${direction}, e.position ${direction}`;
 }
 
-function keyset(sql: FilterSql, { orderBy, direction, from }: ReadQuery, typeColumn: string): string {
+function keyset(sql: FilterSql, { orderBy, direction, from }: ReadQuery): string {
   if (from === undefined) return 'true';
   const comparison = direction === 'asc' ? '>' : '<';
   const position = () => sql.bind(from.position, '::bigint');
@@ -314,7 +331,7 @@ function keyset(sql: FilterSql, { orderBy, direction, from }: ReadQuery, typeCol
     case 'timestamp':
       return `(e.timestamp, e.position) ${comparison} (${sql.bind(from.timestamp, '::timestamptz')}, ${position()})`;
     case 'type':
-      return `(${typeColumn}, e.position) ${comparison} (${sql.bind(from.type, '::text')}, ${position()})`;
+      return `(k.type, p.position) ${comparison} (${sql.bind(from.type, '::text')}, ${position()})`;
     case 'eventId':
       return `e.id ${comparison} ${sql.bind(from.id, '::uuid')}`;
     default:
