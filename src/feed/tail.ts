@@ -206,10 +206,7 @@ export class Tail {
   }
 
   #addBlock(ring: Ring, block: EventBlock, until: number | undefined): void {
-    const events: CommittedEvent[] = [];
-    for (const event of block.events()) {
-      if (event.position > ring.head) events.push(new ReadEvent(event));
-    }
+    const events = block.events().map((event) => new ReadEvent(event));
     const scannedTo = Math.max(block.scannedTo, events.at(-1)?.position ?? 0);
     this.#add(ring, until === undefined ? scannedTo : Math.min(scannedTo, until), events);
   }

@@ -70,7 +70,8 @@ t.test('a channel is found for every event that its filter matches, and sends ju
       fc.array(filter, { minLength: 1, maxLength: 6 }),
       fc.integer({ min: 1, max: 12 }),
       fc.integer({ min: 10, max: 23 }),
-      async (events, filters, cut, after) => {
+      fc.integer({ min: 0, max: 3 }),
+      async (events, filters, cut, after, before) => {
         const head = 10 + events.length;
         const middle = Math.min(cut, events.length);
         const runs = [
@@ -86,8 +87,11 @@ t.test('a channel is found for every event that its filter matches, and sends ju
         const candidates = index.candidates(runs);
         for (const [at, channel] of channels.entries()) {
           const meant = compileFilter(filters[at] ?? {});
-          const wanted = events.filter((one) => one.position > after && matchesFilter(meant, one));
-          const selection = channel.select(runs, { after, until: head });
+          const span = { after, until: head - before };
+          const wanted = events.filter(
+            (one) => one.position > span.after && one.position <= span.until && matchesFilter(meant, one),
+          );
+          const selection = channel.select(runs, span);
           const lines = selection?.frame.payload.toString().trimEnd().split('\n') ?? [];
           const got = lines.map((line) => (JSON.parse(line) as { position: number }).position);
           if (wanted.length > 0 && !candidates.has(channel)) throw new Error('the channel was not found');

@@ -178,7 +178,7 @@ export class StreamClient {
 
   /** Waits for a condition; fails after a time that no healthy machine needs. */
   async until(holds: (client: StreamClient) => boolean, what = 'the stream'): Promise<void> {
-    const endMs = performance.now() + 20_000;
+    const endMs = performance.now() + 60_000;
     while (!holds(this)) {
       if (performance.now() > endMs) throw new Error(`waited for ${what} in vain`);
       await Promise.race([
@@ -232,7 +232,7 @@ export function upTo(first: number, last: number): number[] {
 
 /** Waits for a condition that no event announces. */
 export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + 60_000;
   while (!(await holds())) {
     if (performance.now() > endMs) throw new Error(`waited for ${what} in vain`);
     await sleep(10);
