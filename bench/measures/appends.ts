@@ -78,14 +78,17 @@ export function drivePost(
 }
 
 /** Medians of the CPU microseconds of a request. */
-export function cpuOf(results: readonly MeasuredLoad[]): { service: number; postgres: number } {
+export function cpuOf(results: readonly Pick<MeasuredLoad, 'cpuUs'>[]): {
+  service: number;
+  postgres: number;
+} {
   return {
     service: median(results.map(({ cpuUs }) => cpuUs.service)),
     postgres: median(results.map(({ cpuUs }) => cpuUs.postgres)),
   };
 }
 
-export function rates(results: readonly LoadResult[]): number[] {
+export function rates(results: readonly Pick<LoadResult, 'perSecond'>[]): number[] {
   return results.map((result) => result.perSecond);
 }
 

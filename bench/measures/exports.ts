@@ -1,8 +1,10 @@
 import { get } from 'node:http';
 import { copyOut } from '../harness/copy.ts';
+import { withCpu } from '../harness/cpu.ts';
 import { interleave, medianRatio } from '../harness/rounds.ts';
 import type { Lab } from '../lab.ts';
 import type { Finding } from '../rows.ts';
+import { cpuOf, rates } from './appends.ts';
 
 /** Every row of the log with the columns that make up an event, in the form that PostgreSQL sends fastest. */
 const COPY = 'SELECT position, recorded_at, timestamp, id, type, body FROM stele.events';
@@ -11,7 +13,7 @@ const COPY = 'SELECT position, recorded_at, timestamp, id, type, body FROM stele
 export async function measureExports(lab: Lab): Promise<Finding[]> {
   const { rounds, events } = lab.scale;
   const database = await lab.database({ events });
-  const { port } = await lab.start('stele', database);
+  const { port, pid } = await lab.start('stele', database);
   const paths = {
     ndjson: { path: '/v1/events', accept: 'application/x-ndjson', mark: '\n' },
     sse: {
@@ -27,30 +29,41 @@ export async function measureExports(lab: Lab): Promise<Finding[]> {
     if (count !== events) throw new Error(`${count} of ${events} events arrived as ${form}.`);
     expected[form] = bytes;
   }
+  const counted = <Result>(phase: () => Promise<Result>) =>
+    withCpu({ service: pid, postgres: lab.postgres.pid }, phase, () => events);
   const replay = (form: 'ndjson' | 'sse') => async () => {
-    const { bytes, seconds } = await drain(port, { ...paths[form], counted: false });
+    const { bytes, seconds, cpuUs } = await counted(() => drain(port, { ...paths[form], counted: false }));
     // Control frames and their ids may differ by a few bytes.
     if (Math.abs(bytes - expected[form]) > 4096)
       throw new Error(`Another number of bytes arrived as ${form}.`);
-    return events / seconds;
+    return { perSecond: events / seconds, cpuUs };
   };
   await copyOut(lab.url(database), COPY);
   const results = await interleave(rounds, {
     ndjson: replay('ndjson'),
     sse: replay('sse'),
-    copy: async () => events / (await copyOut(lab.url(database), COPY)).seconds,
+    copy: async () => {
+      const { seconds, cpuUs } = await counted(() => copyOut(lab.url(database), COPY));
+      return { perSecond: events / seconds, cpuUs };
+    },
   });
-  const copyPerSecond = results.copy;
+  const copyPerSecond = rates(results.copy);
+  const copyCpuUs = cpuOf(results.copy);
   return [
     {
       row: 'ndjson',
-      value: medianRatio(results.ndjson, copyPerSecond),
-      figures: { eventsPerSecond: results.ndjson, copyPerSecond },
+      value: medianRatio(rates(results.ndjson), copyPerSecond),
+      figures: {
+        eventsPerSecond: rates(results.ndjson),
+        copyPerSecond,
+        cpuUs: cpuOf(results.ndjson),
+        copyCpuUs,
+      },
     },
     {
       row: 'sse-replay',
-      value: medianRatio(results.sse, copyPerSecond),
-      figures: { eventsPerSecond: results.sse, copyPerSecond },
+      value: medianRatio(rates(results.sse), copyPerSecond),
+      figures: { eventsPerSecond: rates(results.sse), copyPerSecond, cpuUs: cpuOf(results.sse), copyCpuUs },
     },
   ];
 }
