@@ -211,18 +211,12 @@ export class Aggregates {
     const rows = await this.#connections.query(
       'listing tag values',
       `with recursive v(tag) as (
-         (select t.tag from ${this.#schema}.event_tags t
-           where case when $3::boolean then t.tag > $1 else t.tag >= $1 end and t.tag < $2 order by t.tag limit 1)
+         (select t.tag from ${this.#schema}.event_tags t where t.tag >= $1 and t.tag < $2 order by t.tag limit 1)
          union all
          select (select t.tag from ${this.#schema}.event_tags t where t.tag > v.tag and t.tag < $2 order by t.tag limit 1)
            from v where v.tag is not null)
-       select tag from v where tag is not null limit $4`,
-      [
-        after === undefined ? start : max(start, `${key}:${after}`),
-        upperBound(start),
-        after !== undefined && `${key}:${after}` >= start,
-        limit,
-      ],
+       select tag from v where tag is not null limit $3`,
+      [after === undefined ? start : max(start, next(`${key}:${after}`)), upperBound(start), limit],
     );
     return rows.map(([tag]) => (tag as string).slice(key.length + 1));
   }
@@ -279,6 +273,11 @@ function keyOf(group: GroupBy, value: string | null, typeName: (id: number) => s
 
 function max(a: string, b: string): string {
   return Buffer.compare(Buffer.from(a), Buffer.from(b)) >= 0 ? a : b;
+}
+
+/** The least text above a text: NUL cannot be stored, so nothing lies between. */
+function next(text: string): string {
+  return `${text}\u0001`;
 }
 
 /** The least text above every text with this prefix: U+10FFFF is the last code point. */

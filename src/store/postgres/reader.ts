@@ -55,7 +55,9 @@ export class Reader {
     const { driver, rows } = await this.choose(filter, max);
     // A range of time that is less than half of the log is sorted whole, where its own index gives no order.
     const timed = driver.kind === 'time' && orderBy !== 'timestamp';
-    const collect = orderBy === 'position' || driver.kind === 'positions' || rows < max || timed;
+    // Types that are asked for have an index of their own, which gives the order of types at once.
+    const few = rows < (orderBy === 'type' && driver.kind === 'types' ? SAMPLE_MAX : max);
+    const collect = orderBy === 'position' || driver.kind === 'positions' || few || timed;
     const run = collect ? this.#collected(query, filter, driver) : this.#walked(query, filter);
     const { events, examined } = await run;
     if (query.explain !== true) return { events };

@@ -139,6 +139,5 @@ async function refuseWritableByOthers(folder: string): Promise<void> {
 }
 
 function unavailable(detail: string, cause?: unknown): StoreError {
-  const reason = cause instanceof Error ? ` (${cause.message})` : '';
-  return new StoreError('STORAGE_UNAVAILABLE', detail + reason, cause === undefined ? {} : { cause });
+  return new StoreError('STORAGE_UNAVAILABLE', detail, cause === undefined ? {} : { cause });
 }

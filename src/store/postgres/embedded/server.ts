@@ -196,7 +196,10 @@ export class EmbeddedServer {
           `PostgreSQL (process ${left.pid}) runs on ${this.#folder.cluster} and was not started by this service. Stop it first.`,
         );
       }
-      this.#logger.warn({ serverPid: left.pid }, 'stopping the PostgreSQL that an earlier service left behind');
+      this.#logger.warn(
+        { serverPid: left.pid },
+        'stopping the PostgreSQL that an earlier service left behind',
+      );
       process.kill(left.pid, 'SIGINT');
       if (!(await waitForEnd(running, FAST_STOP_MS))) {
         process.kill(left.pid, 'SIGQUIT');
