@@ -98,7 +98,7 @@ export function openText(text: string, pointer: string): unknown {
 
 /**
  * Equal for filters that select the same by their members: the order in which values were given, and whether
- * they came in a query string or a body, does not count.
+ * they came in a query string or a body, does not count, nor does saying one twice.
  */
 export function digestFilter(filter: Filter): string {
   const items = filter.items?.map(({ types, terms }) => [
@@ -119,7 +119,7 @@ export function digestFilter(filter: Filter): string {
 }
 
 function sortedByText(values: readonly unknown[]): string[] {
-  return values.map((value) => JSON.stringify(value)).sort();
+  return [...new Set(values.map((value) => JSON.stringify(value)))].sort();
 }
 
 function checksum(json: string): string {

@@ -124,11 +124,14 @@ export async function readPage(
       ...(explain && events.length === 0 ? { explain } : {}),
     });
     explanation ??= result.explain;
-    isMore = result.events.length > wanted;
-    for (const event of isMore ? result.events.slice(0, wanted) : result.events) {
+    let taken = 0;
+    while (taken < Math.min(wanted, result.events.length) && length < PAGE_LENGTH_MAX) {
+      const event = result.events[taken] as StoredEvent;
       events.push(event);
       length += event.body.length;
+      taken += 1;
     }
+    isMore = result.events.length > taken;
     const last = events.at(-1);
     if (last !== undefined) from = placeOf(last);
     rows = Math.max(1, Math.floor(((PAGE_LENGTH_MAX - length) * events.length) / Math.max(1, length)));

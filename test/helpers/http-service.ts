@@ -26,8 +26,10 @@ export interface LogLine {
 }
 
 export interface HttpServiceOptions {
-  /** Settings as flags. Default: the store in memory. */
+  /** Settings as flags. */
   readonly argv?: readonly string[];
+  /** URL of the store. Default: in memory. */
+  readonly store?: string;
   /** Puts something else in the place of a part, such as an appender that fails. */
   readonly replace?: (service: Service) => Partial<Service>;
 }
@@ -39,7 +41,7 @@ export async function startHttpService(t: Test, options: HttpServiceOptions = {}
     { level: 'info' },
     { write: (line: string) => logged.push(JSON.parse(line) as LogLine) },
   );
-  const argv = ['--store', 'memory:', '--port', '0', ...(options.argv ?? [])];
+  const argv = ['--store', options.store ?? 'memory:', '--port', '0', ...(options.argv ?? [])];
   const original = await createService(loadConfig({ argv, env: {}, cwd: tmpdir() }), { logger });
   const service = { ...original, ...options.replace?.(original) };
   const app = buildApp(service);
