@@ -18,8 +18,8 @@ import { ReadEvent, Run } from './run.ts';
  *     tail ends at 100 │ others: 101-103 │ own commit: 104-105 │ own commit: 106
  *                      └ a scan of 101-103 ┘ └──── kept until then, then added from memory ────┘
  *
- * Only the hole is read, and what was read twice is cut off by position. While the store cannot be reached the
- * tail stands still and tries again: streams wait, and nothing is skipped.
+ * What is read twice, such as commits of our own between two holes, is cut off by position. While the store cannot
+ * be reached the tail stands still and tries again: streams wait, and nothing is skipped.
  */
 export class Tail {
   readonly #backend: Backend;
@@ -157,9 +157,12 @@ export class Tail {
       if (next === undefined && !this.#wanted) return;
       if (next === undefined) this.#wanted = false;
       try {
-        await this.#scan(ring, next?.base);
+        // Where several processes append, every commit has a hole before it. One query is enough for a few of them.
+        if (next !== undefined) await sleep(GATHER_MS, undefined, { signal });
+        const until = this.#ahead.at(-1)?.base;
+        await this.#scan(ring, until);
         // What lies before a commit of our own is committed, but the store does not show it yet.
-        if (next !== undefined && ring.head < next.base) await sleep(RETRY_MS, undefined, { signal });
+        if (until !== undefined && ring.head < until) await sleep(RETRY_MS, undefined, { signal });
         if (failures > 0) this.#options.logger.info({ head: ring.head }, 'the tail of the log moves again');
         failures = 0;
       } catch (error) {
@@ -229,6 +232,7 @@ export interface TailOptions {
 const EVERY_TYPE: Filter = compileFilter({ eventTypes: ['*', '$*'] });
 
 const RETRY_MS = 20;
+const GATHER_MS = 5;
 
 function retryDelayMs(failures: number): number {
   return Math.min(5000, RETRY_MS * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
