@@ -96,6 +96,8 @@ export function readEnvironment(
   const seen = new Map<string, string>();
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith('STELE_') || text === undefined || OTHER_VARIABLES.includes(name)) continue;
+    // For whoever tests the service, and may start it from the same shell.
+    if (name.startsWith('STELE_TEST_')) continue;
     const known = names.get(name);
     if (known === undefined || /^tcp:\/\//.test(text)) {
       findings.push({ fault: strangeVariable(name, text, [...names.keys(), ...OTHER_VARIABLES]) });

@@ -110,7 +110,7 @@ export class ConfigError extends Error {
 /** Every setting by its dotted key, in the order of the schema. */
 export const SETTINGS: ReadonlyMap<string, TSchema> = new Map(leaves(Settings, ''));
 
-/** Where the seeds of the project had a place for what this version does not do. */
+/** Known names for what this version cannot do: they are refused with that reason, not as a slip of the pen. */
 const NOT_YET = ['file', 'retention', 'eventstore'];
 
 /** @throws ConfigError with every fault there is. */
@@ -198,7 +198,7 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
   };
 }
 
-/** The URL of the store, from `store` or from the names of the seeds, whichever was said with more weight. */
+/** The URL of the store, from `store` or from `backend` and its settings, whichever was said with more weight. */
 function chooseStore(
   chosen: ReadonlyMap<string, Found>,
   get: (key: string) => Found,
@@ -223,7 +223,7 @@ function chooseStore(
   if (backend === undefined || backend.rank <= store.rank) {
     const problem = storeProblem(String(store.value));
     if (problem !== undefined) faults.push(`${shown(store)} (${store.source}): ${problem}`);
-    // A password that belongs to the overridden names of the seeds is overridden with them.
+    // A password that belongs to an overridden backend is overridden with it.
     const isTheirs = backend !== undefined && (password?.rank ?? 0) < store.rank;
     if (problem !== undefined || password === undefined || isTheirs) return store;
     return withPassword(store, password, faults);
@@ -234,7 +234,7 @@ function chooseStore(
       faults.push(`postgresql.${name}: is missing, and backend (${backend.source}) needs it.`);
   }
   const host = String(part('host') ?? '127.0.0.1');
-  const url = new URL('postgres://placeholder/');
+  const url = new URL('postgres://host/');
   // A folder is that of a unix socket, an address with colons one of IPv6.
   if (host.startsWith('/')) url.searchParams.set('host', host);
   else url.hostname = host.includes(':') ? `[${host}]` : host;

@@ -213,8 +213,8 @@ t.test('secrets come from files too, and are never shown', async (t) => {
   );
 });
 
-t.test('the names of the seeds are another way to write the URL', async (t) => {
-  const seeds = `backend: postgresql
+t.test('a backend with its settings is another way to write the URL', async (t) => {
+  const text = `backend: postgresql
 postgresql:
   host: db.internal
   port: 5433
@@ -224,7 +224,7 @@ postgresql:
   ssl: true
   poolSize: 20
 `;
-  const cwd = folder(t, { 'stele.yaml': seeds });
+  const cwd = folder(t, { 'stele.yaml': text });
   const url = 'postgres://tamma%20user:a%3Ab%40c%2Fd@db.internal:5433/tamma?sslmode=verify-full&poolSize=20';
   t.equal(loadConfig({ env: {}, cwd }).store, url);
   t.match(effective({ env: {}, cwd })[0], {
@@ -238,40 +238,37 @@ postgresql:
   );
 });
 
-t.test(
-  'the names of the seeds are refused where they are incomplete, contradict, or name what is not there',
-  async (t) => {
-    const load = (text: string) => loadConfig({ env: {}, cwd: folder(t, { 'stele.yaml': text }) });
-    t.match(
-      faultsOf(() => load('backend: postgresql')),
-      [/database: is missing/, /username: is missing/],
-    );
-    t.match(
-      faultsOf(() => load('postgresql.host: db')),
-      [/no effect without backend/],
-    );
-    t.match(
-      faultsOf(() => load('store: "memory:"\nbackend: postgresql\npostgresql: {database: d, username: u}')),
-      [/both say where the events are/],
-    );
-    t.match(
-      faultsOf(() => load('backend: file')),
-      [/is not available in this version/],
-    );
-    t.match(
-      faultsOf(() => load('file:\n  dataDirectory: ./data')),
-      [/^file\.dataDirectory .*not available in this version/],
-    );
-    t.match(
-      faultsOf(() => load('retention: {defaultPolicy: infinite}')),
-      [/^retention\.defaultPolicy .*not available/],
-    );
-    t.match(
-      faultsOf(() => load('eventstore.connectionString: esdb://x')),
-      [/not available/],
-    );
-  },
-);
+t.test('a backend is refused where it is incomplete, contradicts a URL, or is not there', async (t) => {
+  const load = (text: string) => loadConfig({ env: {}, cwd: folder(t, { 'stele.yaml': text }) });
+  t.match(
+    faultsOf(() => load('backend: postgresql')),
+    [/database: is missing/, /username: is missing/],
+  );
+  t.match(
+    faultsOf(() => load('postgresql.host: db')),
+    [/no effect without backend/],
+  );
+  t.match(
+    faultsOf(() => load('store: "memory:"\nbackend: postgresql\npostgresql: {database: d, username: u}')),
+    [/both say where the events are/],
+  );
+  t.match(
+    faultsOf(() => load('backend: file')),
+    [/is not available in this version/],
+  );
+  t.match(
+    faultsOf(() => load('file:\n  dataDirectory: ./data')),
+    [/^file\.dataDirectory .*not available in this version/],
+  );
+  t.match(
+    faultsOf(() => load('retention: {defaultPolicy: infinite}')),
+    [/^retention\.defaultPolicy .*not available/],
+  );
+  t.match(
+    faultsOf(() => load('eventstore.connectionString: esdb://x')),
+    [/not available/],
+  );
+});
 
 t.test('the verbs that talk to a service find it and their key', async (t) => {
   const cwd = folder(t, { key: 'stl_abc\n' });
