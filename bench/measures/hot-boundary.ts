@@ -1,8 +1,10 @@
 import { Connection } from '../harness/connection.ts';
+import { withCpu } from '../harness/cpu.ts';
 import { eventSource } from '../harness/events.ts';
 import { interleave, median, medianRatio, quantile } from '../harness/rounds.ts';
 import type { Lab } from '../lab.ts';
 import type { Finding } from '../rows.ts';
+import { cpuOf } from './appends.ts';
 
 /**
  * Everyone wants the same thing: clients that read one boundary, decide, and append under the condition that
@@ -11,11 +13,16 @@ import type { Finding } from '../rows.ts';
  */
 export async function measureHotBoundary(lab: Lab): Promise<Finding[]> {
   const { rounds, seconds, events } = lab.scale;
-  const { port } = await lab.start('stele', await lab.database({ events }));
+  const { port, pid } = await lab.start('stele', await lab.database({ events }));
   let boundary = 0;
   const race = (clients: number, length: number) => () => {
     boundary += 1;
-    return raceOn(port, { course: `c-${process.pid}-${boundary}`, clients, seconds: length });
+    const course = `c-${process.pid}-${boundary}`;
+    return withCpu(
+      { service: pid, postgres: lab.postgres.pid },
+      () => raceOn(port, { course, clients, seconds: length }),
+      ({ attempts }) => attempts,
+    );
   };
   await race(64, 1)();
   const results = await interleave(rounds, { crowd: race(64, seconds), alone: race(1, seconds) });
@@ -28,6 +35,8 @@ export async function measureHotBoundary(lab: Lab): Promise<Finding[]> {
         crowdPerSecond: successes(results.crowd),
         alonePerSecond: successes(results.alone),
         attemptsOfTheCrowdPerSecond: median(results.crowd.map((outcome) => outcome.attempts / seconds)),
+        cpuUsOfAnAttempt: cpuOf(results.crowd),
+        cpuUsAlone: cpuOf(results.alone),
         appendP99Ms: median(results.crowd.map((outcome) => outcome.p99Ms)),
       },
     },
