@@ -5,6 +5,8 @@ import { Run } from '../../src/feed/run.ts';
 import type { Tags } from '../../src/model/event.ts';
 import { compileFilter, EVERYTHING, type EventFilter, matchesFilter } from '../../src/model/filter.ts';
 import type { CommittedEvent } from '../../src/store/group-commit.ts';
+import { openStarted } from '../helpers/backends.ts';
+import { database } from '../helpers/postgres.ts';
 import { event, request, systemEvent } from '../helpers/requests.ts';
 import { append, follow, openStage, upTo } from './stage.ts';
 
@@ -177,6 +179,21 @@ t.test('the records of the system itself reach only streams that name their type
     await client.until(() => client.positions.length === 2);
     t.same(client.positions, [2, 4]);
   }
+});
+
+t.test('they do so from other processes too', async (t) => {
+  const url = await database(t);
+  const one = await openStage(t, { backend: await openStarted(t, url) });
+  const two = await openStage(t, { backend: await openStarted(t, url) });
+  const all = follow(t, two, { after: 0 });
+  const named = follow(t, two, { after: 0, filter: { eventTypes: ['$stele.*'] } });
+  await Promise.all([all, named].map((client) => client.until(() => client.named('caught-up').length > 0)));
+  await one.appender.append(request({ events: [event(), systemEvent('$stele.erased'), event()] }));
+  await one.appender.append(request({ events: [systemEvent('$stele.erased'), event()] }));
+  await all.until(() => all.positions.length === 3);
+  await named.until(() => named.positions.length === 2);
+  t.same(all.positions, [1, 3, 5]);
+  t.same(named.positions, [2, 4]);
 });
 
 t.test('a stream that is bounded above ends when it gets there', async (t) => {

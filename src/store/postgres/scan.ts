@@ -38,15 +38,16 @@ export class Scanner {
 
   async *scan(filter: Filter, head: number, signal: AbortSignal): AsyncGenerator<EventBlock> {
     const last = Math.min(head, filter.before - 1);
+    const withSystem = namesEveryType(filter);
     const plain =
       filter.ids === undefined &&
-      filter.types === undefined &&
+      (filter.types === undefined || withSystem) &&
       filter.items === undefined &&
       filter.sides.length === 0 &&
       filter.from === undefined &&
       filter.to === undefined;
     if (filter.after >= last) return;
-    if (plain) yield* this.#copied(filter.after, last, signal);
+    if (plain) yield* this.#copied({ from: filter.after, last, withSystem }, signal);
     else yield* this.#paged(filter, last, signal);
   }
 
@@ -69,14 +70,17 @@ export class Scanner {
     }
   }
 
-  async *#copied(from: number, last: number, signal: AbortSignal): AsyncGenerator<EventBlock> {
+  async *#copied(
+    { from, last, withSystem }: { from: number; last: number; withSystem: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<EventBlock> {
     let after = from;
     let positions = FIRST_WINDOW;
     while (after < last && !signal.aborted) {
       const to = Math.min(last, after + positions);
       let events = 0;
       let bytes = 0;
-      for await (const block of this.#window(after, to, signal)) {
+      for await (const block of this.#window({ after, to, withSystem }, signal)) {
         events += block.count;
         bytes += block.bytes;
         yield block;
@@ -90,10 +94,14 @@ export class Scanner {
     }
   }
 
-  async *#window(after: number, to: number, signal: AbortSignal): AsyncGenerator<CopyBlock> {
+  async *#window(
+    { after, to, withSystem }: { after: number; to: number; withSystem: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<CopyBlock> {
+    const selected = withSystem ? '' : ` and type <> all (${systemTypes(this.#schema)})`;
     // COPY takes no parameters; all that is put into its text are whole numbers.
     const text = `copy (select position, recorded_at, timestamp, id, type, body from ${this.#schema}.events
-      where position > ${after} and position <= ${to} and type <> all (${systemTypes(this.#schema)})
+      where position > ${after} and position <= ${to}${selected}
       order by position) to stdout (format binary)`;
     const blocks = new Handover<CopyBlock>();
     const done = this.#connections.withClient('scanning the log', async (client) => {
@@ -125,6 +133,12 @@ export class Scanner {
       await finished;
     }
   }
+}
+
+/** `*` and `$*`: nothing is left out, not even the system's own. So the feed follows the log. */
+function namesEveryType({ types = [] }: Filter): boolean {
+  const isPrefix = (text: string) => types.some((type) => type.prefix && type.text === text);
+  return isPrefix('') && isPrefix('$');
 }
 
 const noName = (): string => '';
