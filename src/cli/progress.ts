@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
-import { tell } from './terminal.ts';
 
+const BAR_AFTER_MS = 1000;
 const LINE_EVERY_MS = 5000;
 
 /**
@@ -9,45 +9,66 @@ const LINE_EVERY_MS = 5000;
  */
 export class Progress {
   readonly #bytesTotal: number | undefined;
-  readonly #startedAt = Date.now();
+  readonly #stream: NodeJS.WriteStream;
+  readonly #now: () => number;
+  readonly #startedAt: number;
   #bar: cliProgress.SingleBar | undefined;
-  #toldAt = Date.now();
+  #toldAt: number;
 
   /** @param bytesTotal where it is known, for the share and the time that is left. */
-  constructor(bytesTotal: number | undefined) {
+  constructor(
+    bytesTotal: number | undefined,
+    { stream = process.stderr, now = Date.now }: { stream?: NodeJS.WriteStream; now?: () => number } = {},
+  ) {
     this.#bytesTotal = bytesTotal;
+    this.#stream = stream;
+    this.#now = now;
+    this.#startedAt = now();
+    this.#toldAt = this.#startedAt;
   }
 
   update(bytes: number, events: number): void {
-    const now = Date.now();
+    const now = this.#now();
     const perSecond = Math.round((events * 1000) / Math.max(1, now - this.#startedAt));
-    if (!process.stderr.isTTY) {
-      if (now - this.#toldAt < LINE_EVERY_MS) return;
-      this.#toldAt = now;
-      const share =
-        this.#bytesTotal === undefined ? '' : `, ${Math.floor((bytes * 100) / this.#bytesTotal)}%`;
-      tell(`${events} events, ${perSecond}/s${share}`);
-      return;
-    }
-    if (now - this.#startedAt < 1000) return;
-    if (this.#bar === undefined) {
-      const format =
-        this.#bytesTotal === undefined
-          ? '{events} events | {perSecond}/s | {duration_formatted}'
-          : '{bar} {percentage}% | {events} events | {perSecond}/s | {eta_formatted} left';
-      // The cursor stays: a Ctrl-C ends the process at once, and nobody would show it again.
-      this.#bar = new cliProgress.SingleBar({
-        format,
-        stream: process.stderr,
-        hideCursor: null,
-        clearOnComplete: true,
-      });
-      this.#bar.start(this.#bytesTotal ?? 0, bytes, { events, perSecond });
-    }
-    this.#bar.update(Math.min(bytes, this.#bytesTotal ?? bytes), { events, perSecond });
+    if (this.#stream.isTTY) this.#draw(bytes, { events, perSecond }, now);
+    else this.#tell(bytes, { events, perSecond }, now);
   }
 
   stop(): void {
     this.#bar?.stop();
   }
+
+  #tell(bytes: number, { events, perSecond }: Figures, now: number): void {
+    if (now - this.#toldAt < LINE_EVERY_MS) return;
+    this.#toldAt = now;
+    const share = this.#bytesTotal === undefined ? '' : `, ${Math.floor((bytes * 100) / this.#bytesTotal)}%`;
+    this.#stream.write(`${events} events, ${perSecond}/s${share}\n`);
+  }
+
+  #draw(bytes: number, figures: Figures, now: number): void {
+    if (now - this.#startedAt < BAR_AFTER_MS) return;
+    const total = this.#bytesTotal ?? 0;
+    if (this.#bar === undefined) {
+      const format =
+        this.#bytesTotal === undefined
+          ? '{events} events | {perSecond}/s | {duration_formatted}'
+          : '{bar} {percentage}% | {events} events | {perSecond}/s | {eta_formatted} left';
+      // Cursor and wrapping stay: a Ctrl-C ends the process at once, and nobody would turn them on again.
+      const options = {
+        format,
+        stream: this.#stream,
+        hideCursor: null,
+        linewrap: true,
+        clearOnComplete: true,
+      };
+      this.#bar = new cliProgress.SingleBar(options);
+      this.#bar.start(total, bytes, figures);
+    }
+    this.#bar.update(Math.min(bytes, total), figures);
+  }
+}
+
+interface Figures {
+  readonly events: number;
+  readonly perSecond: number;
 }

@@ -318,8 +318,8 @@ export class EmbeddedServer {
     const severity = /^(LOG|WARNING|ERROR|FATAL|PANIC): /.exec(line)?.[1];
     if (severity === undefined && !line.startsWith('postgres:')) return;
     this.#lastWords = [...this.#lastWords.slice(-9), line];
-    if (severity === 'FATAL' || severity === 'PANIC')
-      this.#logger.warn({ postgres: line }, 'message of PostgreSQL');
-    else this.#logger.debug({ postgres: line }, 'message of PostgreSQL');
+    // FATAL ends a session, such as one that came during recovery; what ends the server is told when it has.
+    const level = severity === 'PANIC' ? 'warn' : 'debug';
+    this.#logger[level]({ postgres: line }, 'message of PostgreSQL');
   }
 }
