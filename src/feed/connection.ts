@@ -32,7 +32,7 @@ export class Connection implements Sink {
     response: ServerResponse,
     headers: readonly string[],
   ): Promise<Connection | undefined> {
-    if (response.socket === null) await assigned(request, response);
+    if (response.socket === null && !request.socket.destroyed) await assigned(request, response);
     const { socket } = response;
     if (socket === null || socket.destroyed) return undefined;
     response.writeHead(200, [...headers]);

@@ -196,7 +196,7 @@ export interface FeedOptions {
 /** How often it is looked whether anything is due. */
 const TICK_MS = 500;
 /** How long consumers may take for what is under way to them when the feed stops. */
-const FAREWELL_MS = 2000;
+const FAREWELL_MS = 1000;
 
 function stopping(): StoreError {
   return new StoreError('STORAGE_UNAVAILABLE', 'The service is stopping.');

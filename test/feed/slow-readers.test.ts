@@ -1,5 +1,16 @@
 import t from 'tap';
-import { append, eventually, follow, metric, neverReading, openStage, StreamClient, upTo } from './stage.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import {
+  append,
+  eventually,
+  follow,
+  metric,
+  neverReading,
+  openStage,
+  SharedMemory,
+  StreamClient,
+  upTo,
+} from './stage.ts';
 
 /**
  * Consumers that do not read. A kernel takes up to ten megabytes for a connection before anyone notices, so the
@@ -104,6 +115,28 @@ t.test('a client that goes away is forgotten', async (t) => {
   await eventually(() => stage.feed.streams === 0, 'no stream');
   t.equal(await metric(stage.metrics, 'streamConsumers'), 0);
   t.equal(await metric(stage.metrics, 'streamEvictions'), 0, 'nobody was cut');
+});
+
+t.test('a client that goes away before its stream begins is no stream', async (t) => {
+  const backend = new SharedMemory({ metrics: createMetrics() });
+  const stage = await openStage(t, { backend });
+  let answer = () => {};
+  backend.answering = new Promise((resolve) => {
+    answer = resolve;
+  });
+  const pipelined = 'GET /?after=0 HTTP/1.1\r\nHost: stage\r\n\r\n'.repeat(2);
+  for (const text of [pipelined, pipelined.slice(0, pipelined.length / 2)]) {
+    const socket = await neverReading(t, stage, '/');
+    socket.write(text);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    socket.destroy();
+  }
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  answer();
+  const client = follow(t, stage);
+  await client.until(() => client.named('caught-up').length > 0);
+  t.equal(stage.feed.streams, 1);
+  t.equal(await metric(stage.metrics, 'streamConsumers'), 1);
 });
 
 t.test('a stopping feed does not wait for those who do not read', async (t) => {

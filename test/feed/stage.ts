@@ -21,6 +21,8 @@ export class SharedMemory extends MemoryBackend {
   failure: Error | undefined;
   /** First position that is still stored, as if retention had removed what is below. */
   oldest = 1;
+  /** Answers about the head wait for this. */
+  answering: Promise<void> = Promise.resolve();
   scans = 0;
 
   override wake(listener?: () => void): () => void {
@@ -34,6 +36,7 @@ export class SharedMemory extends MemoryBackend {
   }
 
   override async head(options: { at?: string } = {}): Promise<Head> {
+    await this.answering;
     return { ...(await super.head(options)), oldest: this.oldest };
   }
 
