@@ -3,9 +3,11 @@ import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
 import { type NewEvent, SENT, type StoredEvent } from '../model/event.ts';
 import type { Check } from '../model/query.ts';
+import { FormingBatch } from './forming-batch.ts';
+import { conditionFailed, duplicate, forRequest, keyReused } from './refusals.ts';
 import { isSameRequest } from './replay.ts';
 import type { AppendRequest, Backend, ReadQuery, StoredAppend, Verdict } from './store.ts';
-import { Generation, type Placed, Window } from './window.ts';
+import { Window } from './window.ts';
 
 /**
  * Many callers, one commit.
@@ -227,7 +229,7 @@ export class GroupCommit {
         deferred.push(pending);
         continue;
       }
-      forming.add(pending);
+      forming.add(pending.request, pending.bytes);
       batch.push(pending);
     }
     for (const pending of deferred) {
@@ -330,10 +332,7 @@ export class GroupCommit {
       case 'key-known':
         this.#metrics.duplicates.inc({ result: verdict.sameHash ? 'replayed' : 'refused' });
         if (verdict.sameHash) pending.resolve({ kind: 'stored', replayed: true, ...verdict.first });
-        else
-          pending.reject(
-            new StoreError('IDEMPOTENCY_KEY_REUSED', 'The key belongs to a request with another body.'),
-          );
+        else pending.reject(keyReused());
         return;
       case 'ids-taken': {
         const replayed = isSameRequest(events, verdict.taken);
@@ -366,45 +365,6 @@ export class GroupCommit {
   }
 }
 
-/** What the requests taken so far might decide for those after them. */
-class FormingBatch {
-  readonly #index = new Generation<Placed>(0);
-  readonly #names = new Set<string>();
-  events = 0;
-  bytes = 0;
-
-  add({ request, bytes }: Pending): void {
-    this.events += request.events.length;
-    this.bytes += bytes;
-    for (const name of names(request)) this.#names.add(name);
-    if (request.dryRun === true) return;
-    // All that counts here is whether something matches; every position lies above any `after`.
-    for (const { type, terms } of request.events) {
-      this.#index.add({ type, terms, position: Number.MAX_SAFE_INTEGER });
-    }
-  }
-
-  couldDecide(request: AppendRequest): boolean {
-    if (this.#names.size > 0) for (const name of names(request)) if (this.#names.has(name)) return true;
-    if (this.#index.size === 0) return false;
-    for (const { query } of request.checks) {
-      const found: number[] = [];
-      this.#index.collect({ query, after: 0 }, 1, found);
-      if (found.length > 0) return true;
-    }
-    return false;
-  }
-}
-
-/** Ids sent by the client, the idempotency key and the documents of a request: two that share one are ordered. */
-function* names(request: AppendRequest): Generator<string> {
-  for (const event of request.events) if ((event.sent & SENT.id) !== 0) yield event.id;
-  if (request.idempotency !== undefined) {
-    yield JSON.stringify([request.idempotency.caller, request.idempotency.key]);
-  }
-  for (const { collection, key } of request.writes) yield `${collection}\n${key}`;
-}
-
 function* placed(
   events: readonly NewEvent[],
   { firstPosition, recordedAt }: { firstPosition: number; recordedAt: string },
@@ -426,34 +386,4 @@ function storedAppend(
     ids: events.map((event) => event.id),
     timestamps: events.map((event) => event.timestamp ?? recordedAt),
   };
-}
-
-function conditionFailed(
-  head: number,
-  violations: readonly { condition: number; positions: readonly number[] }[],
-): StoreError {
-  const first = violations[0];
-  return new StoreError(
-    'APPEND_CONDITION_FAILED',
-    `Condition ${first?.condition} fails: an event at position ${first?.positions[0]} matches it.`,
-    { members: { head, violations } },
-  );
-}
-
-function duplicate(ids: readonly string[]): StoreError {
-  return new StoreError('DUPLICATE_EVENT', `The id ${ids[0]} belongs to another event or another batch.`, {
-    members: { ids },
-  });
-}
-
-/** One failure of the store, told to each caller of the batch in its own terms. */
-function forRequest(error: unknown, request: AppendRequest): unknown {
-  if (!(error instanceof StoreError)) {
-    return new StoreError('STORAGE_ERROR', 'The store failed.', { cause: error });
-  }
-  if (error.code !== 'OUTCOME_UNKNOWN') return error;
-  return new StoreError('OUTCOME_UNKNOWN', error.message, {
-    cause: error.cause,
-    members: { ids: request.events.map((event) => event.id) },
-  });
 }

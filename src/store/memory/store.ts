@@ -6,7 +6,7 @@ import type { EventOrigin, NewEvent, StoredEvent } from '../../model/event.ts';
 import { EVERYTHING, type Filter, matchesFilter, type OrderBy } from '../../model/filter.ts';
 import { type Check, matches } from '../../model/query.ts';
 import { compareTimestamps, formatTimestamp } from '../../model/timestamp.ts';
-import { frameEvent } from '../framing.ts';
+import { ParsedBlock } from '../framing.ts';
 import type {
   AggregateGroup,
   AggregateQuery,
@@ -17,7 +17,6 @@ import type {
   DocumentQuery,
   DocumentWrite,
   EventBlock,
-  Framing,
   Head,
   ReadQuery,
   ReadResult,
@@ -109,9 +108,9 @@ export class MemoryBackend implements Backend {
     for (let at = 0; at < found.length && !signal.aborted; at += BLOCK_EVENTS) {
       const isEnd = at + BLOCK_EVENTS >= found.length;
       const events = found.slice(at, at + BLOCK_EVENTS);
-      yield new MemoryBlock(events, isEnd ? last : (events.at(-1)?.position ?? 0));
+      yield new ParsedBlock(events, isEnd ? last : (events.at(-1)?.position ?? 0));
     }
-    if (found.length === 0 && last > filter.after && !signal.aborted) yield new MemoryBlock([], last);
+    if (found.length === 0 && last > filter.after && !signal.aborted) yield new ParsedBlock([], last);
   }
 
   /** Groups in order of their first position. An event with several values of a tag is in the group of each. */
@@ -304,32 +303,6 @@ export class MemoryBackend implements Backend {
 
   #refuseUnlessRunning(): void {
     if (!this.#running) throw new StoreError('STORAGE_UNAVAILABLE', 'The memory store is not running.');
-  }
-}
-
-class MemoryBlock implements EventBlock {
-  readonly #events: readonly StoredEvent[];
-  readonly scannedTo: number;
-
-  constructor(events: readonly StoredEvent[], scannedTo: number) {
-    this.#events = events;
-    this.scannedTo = scannedTo;
-  }
-
-  get count(): number {
-    return this.#events.length;
-  }
-
-  get lastPosition(): number {
-    return this.#events.at(-1)?.position ?? 0;
-  }
-
-  render(framing: Framing): Buffer {
-    return Buffer.from(this.#events.map((event) => frameEvent(event, framing)).join(''));
-  }
-
-  events(): readonly StoredEvent[] {
-    return this.#events;
   }
 }
 

@@ -22,61 +22,47 @@ function allocate(oid: number, length: number, elementBytes: number): Buffer {
   return buffer;
 }
 
-export function int4Array(values: readonly number[]): Buffer {
-  const buffer = allocate(OID.int4, values.length, 4 * values.length);
+/** Elements of one width, none of them null. */
+function fixedArray<T>(
+  oid: number,
+  width: number,
+  values: readonly T[],
+  write: (buffer: Buffer, value: T, at: number) => void,
+): Buffer {
+  const buffer = allocate(oid, values.length, width * values.length);
   let at = HEADER_BYTES;
   for (const value of values) {
-    buffer.writeInt32BE(4, at);
-    buffer.writeInt32BE(value, at + 4);
-    at += 8;
+    buffer.writeInt32BE(width, at);
+    write(buffer, value, at + 4);
+    at += 4 + width;
   }
   return buffer;
 }
 
-/** Whole numbers up to 2^53. */
+export function int4Array(values: readonly number[]): Buffer {
+  return fixedArray(OID.int4, 4, values, (buffer, value, at) => buffer.writeInt32BE(value, at));
+}
+
+/** Whole numbers from 0 to 2^53. */
 export function int8Array(values: readonly number[]): Buffer {
-  const buffer = allocate(OID.int8, values.length, 8 * values.length);
-  let at = HEADER_BYTES;
-  for (const value of values) {
-    buffer.writeInt32BE(8, at);
-    buffer.writeInt32BE(Math.floor(value / 2 ** 32), at + 4);
-    buffer.writeUInt32BE(value % 2 ** 32, at + 8);
-    at += 12;
-  }
-  return buffer;
+  return fixedArray(OID.int8, 8, values, (buffer, value, at) => {
+    buffer.writeInt32BE(Math.floor(value / 2 ** 32), at);
+    buffer.writeUInt32BE(value % 2 ** 32, at + 4);
+  });
 }
 
 export function int2Array(values: readonly number[]): Buffer {
-  const buffer = allocate(OID.int2, values.length, 2 * values.length);
-  let at = HEADER_BYTES;
-  for (const value of values) {
-    buffer.writeInt32BE(2, at);
-    buffer.writeInt16BE(value, at + 4);
-    at += 6;
-  }
-  return buffer;
+  return fixedArray(OID.int2, 2, values, (buffer, value, at) => buffer.writeInt16BE(value, at));
 }
 
 export function boolArray(values: readonly boolean[]): Buffer {
-  const buffer = allocate(OID.bool, values.length, values.length);
-  let at = HEADER_BYTES;
-  for (const value of values) {
-    buffer.writeInt32BE(1, at);
-    buffer[at + 4] = value ? 1 : 0;
-    at += 5;
-  }
-  return buffer;
+  return fixedArray(OID.bool, 1, values, (buffer, value, at) => buffer.writeUInt8(value ? 1 : 0, at));
 }
 
 export function uuidArray(values: readonly string[]): Buffer {
-  const buffer = allocate(OID.uuid, values.length, 16 * values.length);
-  let at = HEADER_BYTES;
-  for (const value of values) {
-    buffer.writeInt32BE(16, at);
-    buffer.write(value.replaceAll('-', ''), at + 4, 'hex');
-    at += 20;
-  }
-  return buffer;
+  return fixedArray(OID.uuid, 16, values, (buffer, value, at) => {
+    buffer.write(value.replaceAll('-', ''), at, 'hex');
+  });
 }
 
 /** Microseconds since 1970, or null. */

@@ -3,7 +3,7 @@ import { LIMITS } from '../../limits.ts';
 import type { StoredEvent } from '../../model/event.ts';
 import type { Filter } from '../../model/filter.ts';
 import { formatTimestamp } from '../../model/timestamp.ts';
-import { frameEvent } from '../framing.ts';
+import { ParsedBlock } from '../framing.ts';
 import type { EventBlock, Framing } from '../store.ts';
 import { systemTypes } from './compile-query.ts';
 import type { Connections } from './connections.ts';
@@ -64,7 +64,7 @@ export class Scanner {
       });
       const isLast = events.length < limit;
       after = isLast ? last : (events.at(-1) as StoredEvent).position;
-      yield new PageBlock(events, after);
+      yield new ParsedBlock(events, after);
       const bytes = events.reduce((sum, { body }) => sum + body.length, 0);
       limit = clamp(Math.floor((WINDOW_BYTES * events.length) / Math.max(bytes, 1)), 16, PAGE_EVENTS_MAX);
     }
@@ -353,30 +353,4 @@ function readUuid(bytes: Buffer, at: number): string {
     text += HEX[bytes[at + index] as number];
   }
   return text;
-}
-
-class PageBlock implements EventBlock {
-  readonly #events: readonly StoredEvent[];
-  readonly scannedTo: number;
-
-  constructor(events: readonly StoredEvent[], scannedTo: number) {
-    this.#events = events;
-    this.scannedTo = scannedTo;
-  }
-
-  get count(): number {
-    return this.#events.length;
-  }
-
-  get lastPosition(): number {
-    return this.#events.at(-1)?.position ?? 0;
-  }
-
-  render(framing: Framing): Buffer {
-    return Buffer.from(this.#events.map((event) => frameEvent(event, framing)).join(''));
-  }
-
-  events(): readonly StoredEvent[] {
-    return this.#events;
-  }
 }
