@@ -3,6 +3,7 @@ import type { FastifySchema, RouteOptions } from 'fastify';
 import { ERROR_CATALOGUE, type ErrorCode, problemSlug } from '../src/errors.ts';
 import { JSON_TYPE } from './answer.ts';
 import { PROBLEM_TYPE } from './failures.ts';
+import { LINE_TYPES } from './lines.ts';
 import { ANSWER_HEADERS, HEADERS, REQUEST_HEADERS } from './openapi-headers.ts';
 import { asParameters, COMPONENTS, type JsonSchema, published } from './openapi-schemas.ts';
 import { shared } from './openapi-shared.ts';
@@ -104,24 +105,23 @@ function answerOf(
   const common = { description, headers: headerRefs([...headers, 'Stele-Request-Id', 'Stele-Log']) };
   if (schema['type'] === 'null') return { type: 'null', ...common };
   const content: Record<string, unknown> = {};
-  for (const type of produces)
-    content[type] = { schema: type === JSON_TYPE ? published(schema) : textOf(type, schema) };
+  for (const type of produces) content[type] = { schema: contentOf(type, schema) };
   return { ...common, content };
 }
 
 /** What is not JSON is text to OpenAPI; its form is described. */
-function textOf(type: string, schema: JsonSchema): JsonSchema {
-  if (schema['type'] === 'string') return published(schema);
-  if (type.endsWith('json') || type.endsWith('jsonl')) {
+function contentOf(type: string, schema: JsonSchema): JsonSchema {
+  if (LINE_TYPES.includes(type)) {
     return { type: 'string', description: 'One event a line, each a JSON text.' };
   }
-  return { type: 'string' };
+  return type.endsWith('json') || schema['type'] === 'string' ? published(schema) : { type: 'string' };
 }
 
 function failureOf(codes: readonly ErrorCode[]): Record<string, unknown> {
   const [first] = codes;
   const status = first === undefined ? 500 : ERROR_CATALOGUE[first].status;
   const extra = status === 503 ? ['Retry-After'] : status === 401 ? ['WWW-Authenticate'] : [];
+  if (codes.some((code) => 'head' in (EXAMPLE_MEMBERS[code] ?? {}))) extra.push('Stele-Position');
   return {
     description: codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`).join(' '),
     headers: headerRefs([...extra, 'Stele-Request-Id', 'Stele-Log']),
