@@ -54,13 +54,16 @@ export class Stage {
     return told(append, answer);
   }
 
-  /** Some of each kind at once: with ids, with a key, with neither, guarded, alone and in batches. */
-  assortment(): Append[] {
+  /**
+   * Some of each kind at once: with ids, with a key, with neither, guarded, alone and in batches. The first of
+   * them is usually in a commit of its own, and the others wait behind it.
+   */
+  assortment(first: 'named' | 'nameless' = 'named'): Append[] {
     const { author } = this;
     const guard = { failIfEventsMatch: { items: [{ types: ['Never'] }] } };
     return [
-      author.append({ ids: true }),
-      author.append({}),
+      author.append({ ids: first === 'named' }),
+      author.append({ ids: first === 'nameless' }),
       author.append({ key: true }),
       author.append({ ids: true, key: true, count: 3 }),
       author.append({ count: 5 }),

@@ -6,6 +6,8 @@ import { ServiceProcess } from '../helpers/service-process.ts';
 import { fuzz } from './fuzzing.ts';
 
 /** Ten thousand inputs here; the soak sends a million. */
+const inputs = Number(process.env['STELE_TEST_INPUTS'] ?? 10_000);
+
 t.test(
   'hostile input is refused, and what is accepted is read as it was sent',
   { timeout: 300_000 },
@@ -16,7 +18,7 @@ t.test(
     t.teardown(() => service.stop());
     const caller = new Caller();
     t.teardown(() => caller.close());
-    const results = await fuzz({ origin: service.origin, caller }, { seed, inputs: 10_000 });
+    const results = await fuzz({ origin: service.origin, caller }, { seed, inputs });
     for (const { name, runs, failure } of results) {
       t.equal(failure, undefined, `${name} (${runs} inputs)`);
     }

@@ -90,12 +90,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'page-boundary',
-    why: 'The last event of a page is looked for again on the next one.',
+    why: 'A page begins one event behind the place where the one before ended.',
     edits: [
       {
         file: 'src/store/postgres/reader.ts',
-        find: `  const comparison = direction === 'asc' ? '>' : '<';`,
-        replace: `  const comparison = direction === 'asc' ? '>=' : '<=';`,
+        find: `{ ...filter, after: Math.max(filter.after, position) }`,
+        replace: `{ ...filter, after: Math.max(filter.after, position + 1) }`,
       },
     ],
     tests: ['test/contract/read.test.ts'],

@@ -18,11 +18,14 @@ import { MUTANTS, type Mutant } from './mutants.ts';
  */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LEFT_BEHIND = new Set(['node_modules', '.git', 'dist', 'data', '.tap', 'coverage']);
-const TEST_TIMEOUT_MS = 120_000;
+/** A sound test may take long on a busy machine; one that waits for what a mutant withholds should not. */
+const SOUND_TIMEOUT_S = 240;
+const MUTANT_TIMEOUT_S = 60;
+const GRACE_S = 120;
 
 interface Result {
   readonly name: string;
-  readonly verdict: 'caught' | 'SURVIVED' | 'DOES NOT APPLY';
+  readonly verdict: 'caught' | 'SURVIVED' | 'TOO SLOW' | 'DOES NOT APPLY';
   readonly by: string;
   readonly seconds: number;
 }
@@ -35,11 +38,7 @@ async function main(wanted: readonly string[]): Promise<number> {
   const postgres = await PostgresServer.start();
   try {
     await copyTree(tree);
-    const soundFailures = await checkSound(tree, postgres, chosen);
-    if (soundFailures.length > 0) {
-      print(`fails without a mutant: ${soundFailures.join(', ')}`);
-      return 1;
-    }
+    if (!(await isSound(tree, postgres, chosen))) return 1;
     const results: Result[] = [];
     for (const mutant of chosen) {
       const result = await tryOne(tree, postgres, mutant);
@@ -63,16 +62,20 @@ async function copyTree(tree: string): Promise<void> {
   await symlink(join(ROOT, 'node_modules'), join(tree, 'node_modules'));
 }
 
-async function checkSound(
-  tree: string,
-  postgres: PostgresServer,
-  mutants: readonly Mutant[],
-): Promise<string[]> {
-  const failures: string[] = [];
+/** True when every test passes as long as nothing is broken. */
+async function isSound(tree: string, postgres: PostgresServer, mutants: readonly Mutant[]): Promise<boolean> {
+  let sound = true;
   for (const test of new Set(mutants.flatMap(({ tests }) => tests))) {
-    if (!(await passes(tree, postgres, test))) failures.push(test);
+    const { outcome, output } = await run(tree, postgres, test, SOUND_TIMEOUT_S);
+    if (outcome === 'passed') continue;
+    sound = false;
+    print(`${test} ${outcome} without a mutant:\n${output.split('\n').filter(isTelling).join('\n')}`);
   }
-  return failures;
+  return sound;
+}
+
+function isTelling(line: string): boolean {
+  return /^\s*(not ok|[+-][^+-])|Error/.test(line);
 }
 
 async function tryOne(tree: string, postgres: PostgresServer, mutant: Mutant): Promise<Result> {
@@ -93,9 +96,11 @@ async function tryOne(tree: string, postgres: PostgresServer, mutant: Mutant): P
       );
     }
     for (const test of mutant.tests) {
-      if (!(await passes(tree, postgres, test))) {
-        return { name: mutant.name, verdict: 'caught', by: basename(test), seconds: seconds() };
-      }
+      const { outcome, output } = await run(tree, postgres, test, MUTANT_TIMEOUT_S);
+      if (outcome === 'passed') continue;
+      const verdict = outcome === 'failed' ? 'caught' : 'TOO SLOW';
+      const reason = /^ *not ok \d+ - (.{0,60})/m.exec(output)?.[1] ?? 'ended early';
+      return { name: mutant.name, verdict, by: `${basename(test)}: ${reason}`, seconds: seconds() };
     }
     return { name: mutant.name, verdict: 'SURVIVED', by: '', seconds: seconds() };
   } finally {
@@ -104,25 +109,44 @@ async function tryOne(tree: string, postgres: PostgresServer, mutant: Mutant): P
 }
 
 /** Runs one test file; it ends at its first failure. */
-async function passes(tree: string, postgres: PostgresServer, test: string): Promise<boolean> {
+async function run(
+  tree: string,
+  postgres: PostgresServer,
+  test: string,
+  timeoutS: number,
+): Promise<{ outcome: 'passed' | 'failed' | 'did not end'; output: string }> {
   const child = spawn(process.execPath, ['--import', 'tsx', test], {
     cwd: tree,
-    stdio: 'ignore',
+    stdio: ['ignore', 'pipe', 'ignore'],
     // A group of its own: what a hanging test has started goes with it.
     detached: true,
-    env: { ...process.env, TAP_BAIL: '1', TAP_TIMEOUT: '300', TEST_DATABASE_URL: postgres.url() },
+    env: {
+      ...process.env,
+      TAP_BAIL: '1',
+      TAP_TIMEOUT: String(timeoutS),
+      TEST_DATABASE_URL: postgres.url(),
+      STELE_TEST_INPUTS: '2000',
+    },
   });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output = (output + text).slice(-100_000);
+  });
+  let ended = true;
   const late = setTimeout(
-    () => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'),
-    TEST_TIMEOUT_MS,
+    () => {
+      ended = false;
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    },
+    (timeoutS + GRACE_S) * 1000,
   );
-  const [code] = (await once(child, 'exit')) as [number | null];
+  const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(late);
-  return code === 0;
+  return { outcome: !ended ? 'did not end' : code === 0 ? 'passed' : 'failed', output };
 }
 
 function row({ name, verdict, by, seconds }: Result): string {
-  return `${verdict.padEnd(15)} ${`${seconds} s`.padStart(6)}  ${name.padEnd(48)} ${by}`;
+  return `${verdict.padEnd(15)} ${`${seconds} s`.padStart(6)}  ${name.padEnd(34)} ${by}`;
 }
 
 function print(line: string): void {
