@@ -302,8 +302,7 @@ const REMOVED = Type.Null({ description: 'Removed.' });
 
 /** The texts of the body's members, checked: `data` as it was sent, the filter as one that can be compiled. */
 function readInput(request: FastifyRequest): NewSnapshot {
-  // The data stands one level down; it may be as deep as that of an event.
-  const { value, root, text } = inspectJson(bodyText(request), 1, LIMITS.jsonDepthMax + 1);
+  const { value, root, text } = inspectJson(bodyText(request), 1);
   if (!inputCheck.Check(value)) throw invalid(inputCheck.Errors(value));
   const { filter, position } = value;
   if (filter !== undefined) inMember('/filter', () => compileFilter(filter));
