@@ -8,7 +8,7 @@ import type { Answer, Call, Caller } from '../helpers/caller.ts';
 import { canonicalTime, isObject, judgeEvent, judgeMembers } from './event-oracle.ts';
 import { exactJson } from './exact-json.ts';
 import { batch, event, filter, headers, url } from './inputs.ts';
-import { damaged, jsonObject, text } from './texts.ts';
+import { damaged, json, jsonObject, text } from './texts.ts';
 
 export interface Target {
   readonly origin: string;
@@ -87,7 +87,7 @@ let snapshots = 0;
 export const PROPERTIES: readonly Property[] = [
   {
     name: 'an event is stored as it was sent, or refused for a fault that it has',
-    share: 0.3,
+    share: 0.28,
     check: (target) => fc.asyncProperty(event, (sent) => checkAppend(target, Buffer.from(sent))),
   },
   {
@@ -142,6 +142,22 @@ export const PROPERTIES: readonly Property[] = [
         assert.ok(Number(limit) >= 1 && Number(limit) <= 1000 && Number(offset) <= 10_000);
         assert.ok(orderDirection === 'asc' || orderDirection === 'desc');
         assert.ok(isObject(JSON.parse(answer.text)));
+      }),
+  },
+  {
+    name: 'an aggregate counts what its filter counts, or is refused',
+    share: 0.02,
+    check: (target) =>
+      fc.asyncProperty(filter, groups, async (sent, groupBy) => {
+        const body = `{"filter":${sent},"groupBy":${groupBy}}`;
+        const answer = await ask(target, '/v1/events/aggregate', post(body));
+        if (answer.status !== 200) return;
+        const { groups } = JSON.parse(answer.text) as { groups: { key: object; count: number }[] };
+        const names = JSON.parse(groupBy) as string[];
+        for (const { key, count } of groups) {
+          assert.ok(count > 0);
+          assert.deepEqual(Object.keys(key).sort(), [...names].sort());
+        }
       }),
   },
   {
@@ -247,6 +263,18 @@ export const PROPERTIES: readonly Property[] = [
       }),
   },
 ];
+
+const groups = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc
+      .uniqueArray(fc.constantFrom('type', 'minute', 'hour', 'day', 'tag:course', 'tag:a.b'), {
+        maxLength: 3,
+      })
+      .map((names) => JSON.stringify(names)),
+  },
+  { weight: 1, arbitrary: json },
+);
 
 const LINES = [
   'POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
