@@ -76,6 +76,8 @@ export const LIMITS = {
   streamScanTurnMs: 250,
   /** A stream whose consumer takes nothing for this long gives its turn away until it does. */
   streamScanIdleMs: 500,
+  /** Blocks of the store that wait for consumers which stopped reading, all streams together. */
+  streamPinnedBytesMax: 24 * MIB,
   /** The same for downloads (NDJSON without `follow`). */
   downloadScansMax: 2,
 

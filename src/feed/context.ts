@@ -5,6 +5,7 @@ import type { Backend, Framing } from '../store/store.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Follower } from './follower.ts';
 import type { Frame } from './frame.ts';
+import type { PinnedBlocks } from './pinned-blocks.ts';
 import type { ScanGate } from './scan-gate.ts';
 import type { Sink } from './sink.ts';
 import type { Tail } from './tail.ts';
@@ -40,6 +41,7 @@ export interface FollowContext {
   readonly tail: Tail;
   readonly fanOut: FanOut;
   readonly scanGate: ScanGate;
+  readonly pinned: PinnedBlocks;
   readonly timing: FeedTiming;
   readonly metrics: Metrics;
   /** A clock that is cheap to read and a tick behind at most. */
@@ -59,6 +61,7 @@ export interface FeedTiming {
   readonly streamScansMax: number;
   readonly streamScanTurnMs: number;
   readonly streamScanIdleMs: number;
+  readonly streamPinnedBytesMax: number;
   readonly streamRetryMs: number;
   readonly heartbeatMs: number;
   readonly checkpointMs: number;

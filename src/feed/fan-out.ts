@@ -35,6 +35,7 @@ export class FanOut {
   readonly #waiting = new Set<Follower>();
   #sent = 0;
   #rounds: Promise<void> | undefined;
+  #isInRound = false;
   #betweenRounds: (() => void) | undefined;
 
   constructor(tail: Tail, options: { metrics: Metrics }) {
@@ -70,8 +71,8 @@ export class FanOut {
 
   /** Runs code that writes to live streams: never within a round, where some are ahead of others. */
   quietly(run: () => void): void {
-    if (this.#rounds === undefined) run();
-    else this.#betweenRounds = run;
+    if (this.#isInRound) this.#betweenRounds = run;
+    else run();
   }
 
   enter(filter: Filter, framing: Framing): Channel {
@@ -105,7 +106,9 @@ export class FanOut {
   async #run(): Promise<void> {
     while (this.#sent < this.#tail.head) {
       const startedMs = performance.now();
+      this.#isInRound = true;
       await this.#round();
+      this.#isInRound = false;
       this.#betweenRounds?.();
       this.#betweenRounds = undefined;
       const pauseMs = Math.floor(Math.min(PAUSE_MS_MAX, performance.now() - startedMs));

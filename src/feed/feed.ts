@@ -8,6 +8,7 @@ import type { FeedTiming, FollowContext, FollowOptions, Place, Start } from './c
 import { FanOut } from './fan-out.ts';
 import { Follower } from './follower.ts';
 import { controlFrame, type Frame } from './frame.ts';
+import { PinnedBlocks } from './pinned-blocks.ts';
 import { ScanGate } from './scan-gate.ts';
 import { Tail } from './tail.ts';
 
@@ -50,6 +51,7 @@ export class Feed {
       tail: this.#tail,
       fanOut: this.#fanOut,
       scanGate: new ScanGate(timing.streamScansMax),
+      pinned: new PinnedBlocks(timing.streamPinnedBytesMax),
       timing,
       metrics,
       nowMs: () => this.#nowMs,

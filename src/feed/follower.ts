@@ -3,6 +3,7 @@ import { StoreError, toProblem } from '../errors.ts';
 import type { Channel } from './channel.ts';
 import type { FollowContext, FollowOptions } from './context.ts';
 import { controlFrame, type Frame, passThrough, textFrame } from './frame.ts';
+import type { Holder } from './pinned-blocks.ts';
 import { readAhead } from './read-ahead.ts';
 import type { Selection } from './run.ts';
 import type { Sink, SinkListener } from './sink.ts';
@@ -27,7 +28,7 @@ import type { Sink, SinkListener } from './sink.ts';
  * or, having been live, a full buffer's worth waits behind that and it is not reading. A single commit can be
  * larger than that buffer, and every healthy consumer needs a moment for it: hence the short patience.
  */
-export class Follower implements SinkListener {
+export class Follower implements SinkListener, Holder {
   readonly #context: FollowContext;
   readonly #options: FollowOptions;
   readonly #channel: Channel;
@@ -139,13 +140,20 @@ export class Follower implements SinkListener {
   }
 
   drained(): void {
+    this.#context.pinned.delete(this);
     this.wake();
+  }
+
+  /** What it holds of the store is too much, together with what others hold. */
+  letGo(): void {
+    this.#cut('buffer');
   }
 
   closed(): void {
     if (this.#state === 'done') return;
     this.#state = 'done';
     this.#scan?.abort();
+    this.#context.pinned.delete(this);
     this.#context.fanOut.leave(this.#channel, this);
     this.#context.onClose(this);
     this.wake();
@@ -249,12 +257,13 @@ export class Follower implements SinkListener {
       const filter = { ...this.#options.filter, after: from, before: edge + 1 };
       for await (const block of readAhead(backend.scan(filter, { signal: controller.signal }))) {
         if (this.#state === 'done' || this.#isEnding) return;
-        if (block.count > 0) {
-          this.#write(passThrough(block.render(this.#options.framing)), block.lastPosition);
+        const frame = block.count === 0 ? undefined : passThrough(block.render(this.#options.framing));
+        if (frame !== undefined) {
+          this.#write(frame, block.lastPosition);
           metrics.streamEvents.inc(block.count);
         }
         this.#cursor = Math.min(edge, Math.max(this.#cursor, block.scannedTo, block.lastPosition));
-        if (!(await this.#takenSoon())) return;
+        if (!(await this.#takenSoon())) return this.#pin(frame);
         if (scanGate.isContended && performance.now() >= endMs) return;
       }
       // Nothing, and not even how far was looked: the store does not show what this process has heard of.
@@ -266,6 +275,11 @@ export class Follower implements SinkListener {
       this.#scan = undefined;
       leave();
     }
+  }
+
+  /** The consumer has stopped, and a block of the store is under way to it. */
+  #pin(frame: Frame | undefined): void {
+    if (frame !== undefined && this.#state !== 'done') this.#context.pinned.add(this, frame.payload.length);
   }
 
   /** Waits a moment for the consumer to take what was written; false when it did not. */

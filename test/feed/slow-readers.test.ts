@@ -71,6 +71,25 @@ t.test('who takes nothing for too long is cut, also while it catches up', async 
   t.equal(healthy.ending, undefined);
 });
 
+t.test('those who stop reading while they catch up hold a bounded part of the store together', async (t) => {
+  const stage = await openStage(t, {
+    ring: { eventsMax: 10 },
+    timing: { tickMs: 20, streamScanIdleMs: 20, streamPinnedBytesMax: 12 * 1024 * 1024 },
+  });
+  await append(stage, 1200, LARGE);
+  // A block of the store in memory holds 256 events, more than five megabytes here: there is room for two.
+  for (let index = 0; index < 5; index += 1) await neverReading(t, stage, '/?after=0');
+  await eventually(
+    async () => (await metric(stage.metrics, 'streamEvictions', 'buffer')) >= 3,
+    'the eviction of those who have waited longest',
+  );
+  const client = follow(t, stage, { after: 0 });
+  await client.until(() => client.named('caught-up').length > 0);
+  t.same(client.positions, upTo(1, 1200));
+  t.equal(client.ending, undefined);
+  t.equal(await metric(stage.metrics, 'streamEvictions', 'stall'), 0);
+});
+
 t.test('who reads slowly, but reads, is served', async (t) => {
   const stage = await openStage(t, {
     ring: { bytesMax: 1024 * 1024 },
