@@ -1,10 +1,9 @@
-import { Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import { invalid } from '../src/model/event.ts';
-import { compileFilter, EventFilter } from '../src/model/filter.ts';
+import { compileFilter } from '../src/model/filter.ts';
 import { inspectJson } from '../src/model/json-text.ts';
 import { requireTimestamp } from '../src/model/timestamp.ts';
 import { type NewSnapshot, type Snapshot, type SnapshotAbout, Snapshots } from '../src/store/snapshots.ts';
@@ -14,90 +13,25 @@ import type { Service } from './context.ts';
 import { sendTagged } from './events.ts';
 import { filterParameters } from './filter-parameters.ts';
 import { inQuery, parseQuery, rawQuery } from './query-string.ts';
-import { expectLog, inMember, nextLink, ReadParameters, readyToRead, withParameters } from './read.ts';
+import { expectLog, inMember, nextLink, readyToRead, withParameters } from './read.ts';
+import {
+  AggregateId,
+  AggregateParams,
+  LatestQuery,
+  NOT_MODIFIED,
+  REMOVED,
+  ReadQuery,
+  SnapshotAnswer,
+  SnapshotInput,
+  VersionParams,
+  VersionsAnswer,
+  VersionsQuery,
+  WriteQuery,
+} from './snapshot-schemas.ts';
 
 /**
  * Snapshots: the state of an aggregate as of a position. Their data is passed on as it was sent, unparsed.
  */
-const SnapshotInput = Type.Object(
-  {
-    data: Type.Unknown({ description: 'The state: any JSON value.' }),
-    position: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: Number.MAX_SAFE_INTEGER,
-        description: 'The last position that the state is made of. Default: the head.',
-      }),
-    ),
-    filter: Type.Optional(EventFilter),
-  },
-  {
-    additionalProperties: false,
-    examples: [
-      { data: { status: 'open', assignee: 'u-1' }, position: 17, filter: { tags: { issueId: '42' } } },
-    ],
-  },
-);
-
-const AggregateId = Type.String({
-  minLength: 1,
-  maxLength: LIMITS.aggregateIdLengthMax,
-  pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$',
-  description: 'Any text without control characters.',
-  examples: ['issue-42'],
-});
-const Version = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
-
-const About = {
-  aggregateId: AggregateId,
-  version: Version,
-  position: Type.Integer({ minimum: 0, description: 'The last position that the state is made of.' }),
-  filter: Type.Optional(EventFilter),
-  createdAt: Type.String({ format: 'date-time' }),
-};
-const SnapshotAnswer = Type.Object(
-  { ...About, data: Type.Unknown({ description: 'The state, as it was sent.' }) },
-  { description: 'A snapshot. With a filter, `Link: rel="next"` leads to the events after its position.' },
-);
-const VersionsAnswer = Type.Object(
-  {
-    versions: Type.Array(Type.Object(About)),
-    next: Type.Union([Type.Integer(), Type.Null()], {
-      description: '`belowVersion` of the next page; null when this was the last.',
-    }),
-  },
-  { description: 'The versions without their data, the latest first.' },
-);
-
-const AggregateParams = Type.Object({ aggregateId: AggregateId });
-const VersionParams = Type.Object({ aggregateId: AggregateId, version: Version });
-
-const LatestQuery = Type.Object(
-  {
-    maxVersion: Type.Optional({ ...Version, description: 'The latest up to this version.' }),
-    at: Type.Optional(
-      Type.String({
-        format: 'date-time',
-        description: 'The latest that is made of nothing recorded after this time.',
-      }),
-    ),
-    ...ReadParameters,
-  },
-  { additionalProperties: false },
-);
-const VersionsQuery = Type.Object(
-  {
-    limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: LIMITS.pageSizeMax, default: LIMITS.pageSizeMax }),
-    ),
-    belowVersion: Type.Optional({ ...Version, description: 'Only versions below this one.' }),
-    ...ReadParameters,
-  },
-  { additionalProperties: false },
-);
-const ReadQuery = Type.Object(ReadParameters, { additionalProperties: false });
-const WriteQuery = Type.Object({ log: ReadParameters.log }, { additionalProperties: false });
-
 const inputCheck = TypeCompiler.Compile(SnapshotInput);
 const idCheck = TypeCompiler.Compile(AggregateId);
 const VERSION_TEXT = /^[1-9]\d{0,15}$/;
@@ -296,9 +230,6 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
     },
   );
 }
-
-const NOT_MODIFIED = Type.Null({ description: 'The snapshot is as the client knows it.' });
-const REMOVED = Type.Null({ description: 'Removed.' });
 
 /** The texts of the body's members, checked: `data` as it was sent, the filter as one that can be compiled. */
 function readInput(request: FastifyRequest): NewSnapshot {
