@@ -29,18 +29,14 @@ interface Result {
 const files = process.argv.slice(2);
 await leavePluginsOut();
 const server = await provideDatabase();
-let code = 1;
-try {
-  const { result, exitCode } = await runTap(files, { TEST_DATABASE_URL: server.url });
-  // A file that ends badly without a failed assertion still is a failure.
-  if (exitCode !== 0 && result.failed === 0) result.failed = 1;
-  code = result.failed === 0 && result.passed > 0 ? 0 : 1;
-  process.stdout.write(`\nThe whole output is in ${LOG}\n`);
-  process.stdout.write(`${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped\n`);
-} finally {
-  await server.stop();
-}
-process.exit(code);
+const { result, exitCode } = await runTap(files, { TEST_DATABASE_URL: server.url }).finally(() =>
+  server.stop(),
+);
+// A file that ends badly without a failed assertion still is a failure.
+if (exitCode !== 0 && result.failed === 0) result.failed = 1;
+process.stdout.write(`\nThe whole output is in ${LOG}\n`);
+process.stdout.write(`${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped\n`);
+process.exit(result.failed === 0 && result.passed > 0 ? 0 : 1);
 
 /**
  * tap bakes its plugins into a class, and the class that npm brings has the one in it that .taprc leaves out. tap
@@ -61,7 +57,17 @@ async function provideDatabase(): Promise<{ url: string; stop(): Promise<unknown
   const container = await startPostgresContainer();
   if (container !== undefined) return container;
   const embedded = await PostgresServer.start();
-  return { url: embedded.url(), stop: () => embedded.stop() };
+  return {
+    url: embedded.url(),
+    async stop() {
+      if (await embedded.hasEnded()) {
+        process.stderr.write(
+          `PostgreSQL ended before the tests did:\n${(await embedded.log()).slice(-4000)}\n`,
+        );
+      }
+      await embedded.stop();
+    },
+  };
 }
 
 /** Runs tap and shows one line a file; of a file that failed, everything that did not pass. */

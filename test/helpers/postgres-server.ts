@@ -71,7 +71,10 @@ export class PostgresServer {
 
   /** Process id of the postmaster. */
   async pid(): Promise<number> {
-    return Number(await readFile(join(this.#folder, 'pid'), 'utf8'));
+    const pid = Number(await readFile(join(this.#folder, 'pid'), 'utf8'));
+    // 0 would name our own process group.
+    if (!Number.isInteger(pid) || pid <= 0) throw new Error('The server has no process id yet.');
+    return pid;
   }
 
   /** Starts the server on the data that is there, as after `kill`. Waits until it answers. */
@@ -79,6 +82,8 @@ export class PostgresServer {
     await this.#release();
     // After a SIGKILL the backends of the old postmaster hold its shared memory a moment longer.
     for (let attempt = 1; ; attempt += 1) {
+      // What the server before this one left must not be taken for what this one says.
+      for (const name of ['ended', 'pid']) await rm(join(this.#folder, name), { force: true });
       this.#guard = this.#launch();
       if (await this.#answers(this.#guard)) return;
       await this.#release();
@@ -99,6 +104,11 @@ export class PostgresServer {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
+  /** True when the server is gone without having been told to go. */
+  async hasEnded(): Promise<boolean> {
+    return exists(join(this.#folder, 'ended'));
+  }
+
   /** What the server has logged. */
   async log(): Promise<string> {
     return readFile(join(this.#folder, 'log'), 'utf8').catch(() => '');
@@ -106,10 +116,9 @@ export class PostgresServer {
 
   #launch(): ChildProcess {
     const log = openSync(join(this.#folder, 'log'), 'a', 0o666);
-    const script = `rm -f ended
-      ( "$0" "$@" & echo $! > pid; wait $!; : > ended ) &
+    const script = `( "$0" "$@" & echo $! > pid; wait $!; : > ended ) &
       read -r word
-      while [ ! -e ended ]; do kill -INT $(cat pid); sleep 0.05; done
+      while [ ! -e ended ]; do [ -s pid ] && kill -INT $(cat pid); sleep 0.05; done
       [ "$word" = keep ] || rm -rf "$STELE_FOLDER"`;
     const data = join(this.#folder, 'data');
     const flags = ['-D', data, '-h', '127.0.0.1', '-p', String(this.port), ...this.#settings];
@@ -147,7 +156,7 @@ export class PostgresServer {
         await client.end();
         return true;
       } catch {
-        if (await exists(join(this.#folder, 'ended'))) return false;
+        if (await this.hasEnded()) return false;
         await sleep(25);
       }
     }
