@@ -31,7 +31,13 @@ export const AggregateId = Type.String({
   description: 'Any text without control characters.',
   examples: ['issue-42'],
 });
-const Version = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+const version = (description?: string) =>
+  Type.Integer({
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+    ...(description === undefined ? {} : { description }),
+  });
+const Version = version();
 
 const About = {
   aggregateId: AggregateId,
@@ -59,7 +65,7 @@ export const VersionParams = Type.Object({ aggregateId: AggregateId, version: Ve
 
 export const LatestQuery = Type.Object(
   {
-    maxVersion: Type.Optional({ ...Version, description: 'The latest up to this version.' }),
+    maxVersion: Type.Optional(version('The latest up to this version.')),
     at: Type.Optional(
       Type.String({
         format: 'date-time',
@@ -75,7 +81,7 @@ export const VersionsQuery = Type.Object(
     limit: Type.Optional(
       Type.Integer({ minimum: 1, maximum: LIMITS.pageSizeMax, default: LIMITS.pageSizeMax }),
     ),
-    belowVersion: Type.Optional({ ...Version, description: 'Only versions below this one.' }),
+    belowVersion: Type.Optional(version('Only versions below this one.')),
     ...ReadParameters,
   },
   { additionalProperties: false },
