@@ -195,10 +195,10 @@ export class Racer {
   /** Pages through some matches in either direction, while others append. */
   async #page(): Promise<Outcome | undefined> {
     const query = drawQuery(this.#draw);
-    const after = Math.max(0, this.#drawerPosition - this.#draw.between(0, 300));
+    const after = Math.max(0, this.#drawerPosition - this.#draw.between(0, 120));
     await this.#read(query, undefined, {
       after,
-      limit: this.#draw.between(3, 40),
+      limit: this.#draw.between(5, 40),
       descending: this.#draw.chance(0.5),
     });
     return undefined;
