@@ -116,14 +116,14 @@ export class CopyBlock implements EventBlock {
       writer.put(OPEN);
       writer.putUuid(source, at + AT.id);
       writer.put(type);
-      writer.putTimestamp(source, at + AT.timestamp);
+      writer.putTimestamp(source, at + AT.timestamp, HAPPENED);
       writer.put(AFTER_TIMESTAMP);
       const body = at + AT.body;
       writer.putBody(source, body, body + source.readInt32BE(at + AT.bodyLength));
       writer.put(POSITION);
       writer.putNumber(position);
       writer.put(RECORDED_AT);
-      writer.putTimestamp(source, at + AT.recordedAt);
+      writer.putTimestamp(source, at + AT.recordedAt, RECORDED);
       writer.put(end);
     }
     return writer.finish();
@@ -151,6 +151,10 @@ const END_SSE = ascii('"}\n\n');
 const SSE_ID = ascii('id: ');
 const SSE_DATA = ascii('\ndata: ');
 
+/** Kinds of time, which differ by years in what is imported. */
+const HAPPENED = 0;
+const RECORDED = 1;
+
 const ZERO = 48;
 const DASH = 45;
 const MS_PER_DAY = 86_400_000;
@@ -163,9 +167,9 @@ const PAIRS = ascii(Array.from({ length: 100 }, (_, n) => String(n).padStart(2, 
 class EventWriter {
   readonly #target: Buffer;
   #at = 0;
-  /** The day of the last timestamp as `YYYY-MM-DDT`: events of one block are most often of one day. */
-  #day = Number.NaN;
-  #dayText: Uint8Array = ascii('');
+  /** The day of the last timestamp of each kind as `YYYY-MM-DDT`: most often it is that of the next one too. */
+  readonly #days = [Number.NaN, Number.NaN];
+  readonly #dayTexts: Uint8Array[] = [ascii(''), ascii('')];
 
   constructor(bytesMax: number) {
     this.#target = Buffer.allocUnsafe(bytesMax);
@@ -207,7 +211,7 @@ class EventWriter {
   }
 
   /** Canonical text of a binary timestamptz. */
-  putTimestamp(source: Buffer, from: number): void {
+  putTimestamp(source: Buffer, from: number, kind: typeof HAPPENED | typeof RECORDED): void {
     const high = source.readInt32BE(from);
     // Microseconds since 2000 fit a double for 285 years to either side.
     if (high > 0x1f_ffff || high < -0x20_0000) {
@@ -217,11 +221,11 @@ class EventWriter {
     const micros = high * 2 ** 32 + source.readUInt32BE(from + 4);
     const ms = Math.floor(micros / 1000);
     const day = Math.floor(ms / MS_PER_DAY);
-    if (day !== this.#day) {
-      this.#day = day;
-      this.#dayText = ascii(new Date(day * MS_PER_DAY + MS_1970_TO_2000).toISOString().slice(0, 11));
+    if (day !== this.#days[kind]) {
+      this.#days[kind] = day;
+      this.#dayTexts[kind] = ascii(new Date(day * MS_PER_DAY + MS_1970_TO_2000).toISOString().slice(0, 11));
     }
-    this.put(this.#dayText);
+    this.put(this.#dayTexts[kind] as Uint8Array);
     const time = ms - day * MS_PER_DAY;
     const seconds = Math.floor(time / 1000);
     const minutes = Math.floor(seconds / 60);
