@@ -152,6 +152,12 @@ export class Generation<E extends Placed> {
       if (holding === undefined) return;
       if (holding.length < list.length) list = holding;
     }
+    const [item, ...others] = filter.items ?? [];
+    if (item !== undefined && others.length === 0) {
+      const [holding, ...more] = this.#candidates(item);
+      if (holding === undefined) return;
+      if (more.length === 0 && holding.length < list.length) list = holding;
+    }
     const first = firstAbove(list, filter.after);
     const beyond = firstAbove(list, filter.before - 1);
     const step = descending ? -1 : 1;
