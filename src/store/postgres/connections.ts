@@ -47,7 +47,9 @@ export class Connections {
       max: options.poolSize,
       idleTimeoutMillis: 30_000,
     });
-    this.#pool.on('error', (error) => this.#broke(error));
+    this.#pool.on('error', () => undefined);
+    // The pool listens only to clients that are idle, and a client can break while it is lent out or being ended.
+    this.#pool.on('connect', (client) => client.on('error', (error) => this.#broke(error)));
     const gauge = () => {
       metrics.poolConnections.set({ state: 'total' }, this.#pool.totalCount);
       metrics.poolConnections.set({ state: 'idle' }, this.#pool.idleCount);
@@ -128,16 +130,12 @@ export class Connections {
       this.#failed(error);
       throw translate(error, what);
     }
-    const onError = (error: Error) => this.#broke(error);
-    client.on('error', onError);
     try {
       const result = await work(client);
       this.#succeeded();
-      client.off('error', onError);
       client.release();
       return result;
     } catch (error) {
-      client.off('error', onError);
       // A statement error leaves the session whole; anything else leaves it in doubt.
       const state = sqlState(error);
       client.release(state === undefined || state.startsWith('57P') || state.startsWith('08'));
