@@ -169,7 +169,8 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
         : wanted.dryRun
           ? await service.appender.append({ ...wanted, idempotency })
           : await running.run(idempotency, () => service.appender.append({ ...wanted, idempotency }));
-    if (answer.kind === 'stored') return answer;
+    // A dry run stores nothing and says nothing more than that it would pass, also for what is there already.
+    if (answer.kind === 'stored') return wanted.dryRun === true ? undefined : answer;
     if (answer.kind === 'passed') return undefined;
     throw new Error(
       `an append without document writes met a stale document ${answer.collection}/${answer.key}`,

@@ -100,6 +100,9 @@ t.test('a dry run makes every check and stores nothing', async (t) => {
   t.equal(passed.headers['stele-position'], '0');
   t.same(await service.backend.head(), { position: 0, oldest: 1 });
   t.equal((await call('/v1/events?dryRun=false', post(event()))).status, 201);
+  const known = { ...event(), id: '01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11' };
+  t.equal((await call('/v1/events', post(known))).status, 201);
+  t.equal((await call('/v1/events?dryRun=true', post(known))).status, 200, 'also for what is stored already');
   const failed = await call('/v1/events/batch?dryRun=true', post(batch));
   t.match(bodyOf(failed), { status: 409, code: 'APPEND_CONDITION_FAILED' });
   t.equal((await call('/v1/events?dryRun=yes', post(event()))).status, 400);
