@@ -34,6 +34,13 @@ interface Session {
   readonly epoch: number;
 }
 
+/** A request of a lost call: whether its ids are in the log, and its verdict where that says it all. */
+interface Finding {
+  readonly request: AppendRequest;
+  readonly found: boolean;
+  readonly verdict?: Verdict;
+}
+
 export class Writer {
   readonly #connections: Connections;
   readonly #types: TypeCatalogue;
@@ -209,25 +216,35 @@ export class Writer {
     if (rows.length === 0) return this.#call(session, requests);
     const namer = await this.#types.namer(rows.map((row) => Number(row[4])));
     const stored = new Map(rows.map((row) => [row[3] as string, toTakenEvent(row, namer)]));
-    const verdicts: (Verdict | undefined)[] = requests.map(({ events }) => {
-      const taken = events.flatMap(({ id }) => stored.get(id) ?? []);
+    const findings = requests.map((request): Finding => {
+      const taken = request.events.flatMap(({ id }) => stored.get(id) ?? []);
       const first = taken[0];
-      if (first === undefined || taken.length < events.length) return undefined;
-      if (events.some(({ sent }) => (sent & SENT.id) !== 0)) return { kind: 'ids-taken', taken };
-      return { kind: 'stored', firstPosition: first.position, recordedAt: first.recordedAt };
+      if (first === undefined || taken.length < request.events.length) return { request, found: false };
+      // Ids that the client chose may have been taken before, and a key is looked at first: the call decides.
+      const named = request.events.some(({ sent }) => (sent & SENT.id) !== 0);
+      if (named || request.idempotency !== undefined) return { request, found: true };
+      const { position: firstPosition, recordedAt } = first;
+      return { request, found: true, verdict: { kind: 'stored', firstPosition, recordedAt } };
     });
-    const rest = requests.filter((_, index) => verdicts[index] === undefined);
-    const again = rest.length === 0 ? [] : await this.#rest(session, rest);
-    return { base: -1, verdicts: verdicts.map((verdict) => verdict ?? (again.shift() as Verdict)) };
+    const again = await this.#callAgain(
+      session,
+      findings.filter(({ verdict }) => verdict === undefined),
+    );
+    return { base: -1, verdicts: findings.map(({ verdict }) => verdict ?? (again.shift() as Verdict)) };
   }
 
-  /** Sends again what the lost call refused or never held; its failure must not hide what was stored. */
-  async #rest(session: Session, rest: readonly AppendRequest[]): Promise<Verdict[]> {
+  /**
+   * Sends again what the lost call refused or never held, and what only a call can judge. If that fails, it must
+   * not hide what was stored, nor call failed what may be.
+   */
+  async #callAgain(session: Session, findings: readonly Finding[]): Promise<Verdict[]> {
+    if (findings.length === 0) return [];
     try {
-      return [...(await this.#call(session, rest)).verdicts];
+      const requests = findings.map(({ request }) => request);
+      return [...(await this.#call(session, requests)).verdicts];
     } catch (error) {
       const failure = isOutcomeUnknown(error) ? unknown(error) : translate(error, 'an append');
-      return rest.map(() => ({ kind: 'failed', error: failure }));
+      return findings.map(({ found }) => ({ kind: 'failed', error: found ? unknown(error) : failure }));
     }
   }
 
