@@ -314,7 +314,7 @@ export const filter: fc.Arbitrary<string> = fc
   });
 
 const urlText = fc.oneof(
-  { weight: 3, arbitrary: text.filter((value) => !/\p{Surrogate}/u.test(value)).map(encodeURIComponent) },
+  { weight: 2, arbitrary: text.filter((value) => !/\p{Surrogate}/u.test(value)).map(encodeURIComponent) },
   {
     weight: 1,
     arbitrary: fc.constantFrom(
