@@ -90,7 +90,7 @@ t.test('bad weather between service and database', { timeout: 120_000 }, async (
     ['stalled', 1000],
     ['gone', 300],
     ['gone', 2500],
-    ['stalled', 11_000],
+    ['stalled', 9000],
   ] as const) {
     const before = Promise.all(stage.assortment().map((append) => stage.tell(append)));
     stage.proxy.weather = weather;
@@ -110,6 +110,31 @@ t.test('bad weather between service and database', { timeout: 120_000 }, async (
   }
   await stage.healthy(t);
 });
+
+t.test(
+  'when the database stays away the answer is 504 with the ids, and they can be sent again',
+  { timeout: 60_000 },
+  async (t) => {
+    const stage = await Stage.set(t, await database(t));
+    const sprung = stage.proxy.trap(CALL, 'before-answer');
+    const telling = stage.tell(stage.author.append({ ids: true, count: 3 }));
+    await sprung;
+    stage.proxy.weather = 'gone';
+    const told = await telling;
+    t.equal(told.status, 504);
+    t.equal(told.code, 'OUTCOME_UNKNOWN');
+    t.same(
+      told.ids,
+      told.append.events.map(({ id }) => id),
+    );
+    stage.proxy.weather = 'clear';
+    await until201(stage);
+    const again = await stage.tell(told.append);
+    t.equal(again.status, 201);
+    await stage.check(t, again);
+    await stage.healthy(t);
+  },
+);
 
 async function until201(stage: Stage): Promise<void> {
   for (;;) {

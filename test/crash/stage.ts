@@ -13,6 +13,8 @@ export interface Told {
   readonly code: string | undefined;
   readonly position: number | undefined;
   readonly retryAfter: string | undefined;
+  /** The ids that are in doubt, of a 504. */
+  readonly ids: readonly string[] | undefined;
 }
 
 /** A service whose way to the database leads through a fault proxy, and a direct look at what is stored. */
@@ -117,14 +119,12 @@ export async function connect(t: Test, url: string): Promise<pg.Client> {
 }
 
 function told(append: Append, { status, text, headers }: Answer): Told {
-  const body = JSON.parse(text) as { code?: string; firstPosition?: number };
-  return {
-    append,
-    status,
-    code: body.code,
-    position: body.firstPosition,
-    retryAfter: headers['retry-after'],
+  const { code, firstPosition, ids } = JSON.parse(text) as {
+    code?: string;
+    firstPosition?: number;
+    ids?: string[];
   };
+  return { append, status, code, position: firstPosition, retryAfter: headers['retry-after'], ids };
 }
 
 export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {

@@ -7,7 +7,8 @@ import { type Random, random } from '../helpers/random.ts';
 import { ServiceProcess } from '../helpers/service-process.ts';
 import { judge, type RaceReport, subscribe } from '../race/racing.ts';
 
-export type Victim = 'service' | 'postgres';
+/** What dies, and how: `stopped` services are asked to by SIGTERM, everything else is killed. */
+export type Victim = 'service' | 'stopped service' | 'postgres';
 
 export interface Torment {
   readonly seed: number;
@@ -59,15 +60,21 @@ export async function torment(options: Torment): Promise<TormentReport> {
     for (let kill = 0; kill < kills; kill += 1) {
       await sleep(killer.between(100, 900));
       const death =
-        victim === 'service'
-          ? await killServices(services, killer)
-          : await killPostgres(postgres, services, killer, recorder);
+        victim === 'postgres'
+          ? await killPostgres(postgres, services, killer, recorder)
+          : victim === 'service'
+            ? await killServices(services, killer)
+            : await stopService(killer.pick(services), recorder);
       deaths[death] = (deaths[death] ?? 0) + 1;
     }
     await sleep(300);
     calm.abort();
     await racing;
     await Promise.all(services.map((service) => service.ready()));
+    // Whoever is stopped in order leaves no request without an answer.
+    const unknown = recorder.tally.get('unknown') ?? 0;
+    if (victim === 'stopped service' && unknown > 0)
+      recorder.surprises.push(`${unknown} appends had no answer`);
     return { ...(await judge(recorder, subscribers, services, caller)), deaths };
   } finally {
     calm.abort();
@@ -84,6 +91,13 @@ async function killServices(services: readonly ServiceProcess[], draw: Random): 
   await sleep(draw.pick([0, 0, 300]));
   await Promise.all(victims.map((service) => service.restart()));
   return victims.length === 1 ? 'one service' : 'all services';
+}
+
+async function stopService(service: ServiceProcess, recorder: Recorder): Promise<string> {
+  const code = await service.terminate();
+  if (code !== 0) recorder.surprises.push(`SIGTERM ended in ${code}: ${service.output.slice(-2000)}`);
+  await service.restart();
+  return 'one stopped';
 }
 
 /** The postmaster with everything, or one backend, after which the server recovers by itself. */

@@ -159,17 +159,23 @@ class Connection {
     });
     server.on('data', (answer) => {
       if (this.#answerFate !== undefined) this.#answerFate(answer);
-      else if (!client.write(answer)) {
+      else if (!client.destroyed && !client.write(answer)) {
         server.pause();
         client.once('drain', () => server.resume());
       }
     });
     client.on('close', () => server.end());
     server.on('close', () => client.destroy());
-    this.closed = Promise.all([once(client, 'close'), once(server, 'close')]).then(
-      () => undefined,
-      () => undefined,
-    );
+    // Not `events.once`, which rejects at the first error, when the other side may still be open.
+    this.closed = new Promise((resolve) => {
+      let open = 2;
+      for (const socket of [client, server]) {
+        socket.once('close', () => {
+          open -= 1;
+          if (open === 0) resolve();
+        });
+      }
+    });
   }
 
   hold(stalled: boolean): void {
@@ -180,7 +186,9 @@ class Connection {
   }
 
   reset(): void {
-    this.#client.resetAndDestroy();
+    // Node loses the handle of a socket that is reset while its FIN is on the way, and never closes it.
+    if (this.#client.writableEnded) this.#client.destroy();
+    else this.#client.resetAndDestroy();
     this.#server.destroy();
   }
 
