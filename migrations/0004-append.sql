@@ -262,6 +262,9 @@ begin
     end if;
   end if;
 
+  -- The size of a zone is that of note_zones.
+  if base / 2048 <> (base + cardinality(p_event_id)) / 2048 then perform stele.note_zones(); end if;
+
   if cardinality(v_parts) > 0 then refused := array_to_json(v_parts); end if;
 end $$;
 

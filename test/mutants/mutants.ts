@@ -101,6 +101,18 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/contract/read.test.ts'],
   },
   {
+    name: 'zone-too-narrow',
+    why: 'What a stretch of the log is said to hold is less than it does: a range of time misses events.',
+    edits: [
+      {
+        file: 'migrations/0006-zone-map.sql',
+        find: `max(e.timestamp) as last_time`,
+        replace: `min(e.timestamp) as last_time`,
+      },
+    ],
+    tests: ['test/store/postgres/zone-map.test.ts'],
+  },
+  {
     name: 'resume-off-by-one',
     why: 'A stream resumes with the event that it names instead of behind it.',
     edits: [

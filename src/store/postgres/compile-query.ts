@@ -37,7 +37,7 @@ export interface ResolvedItem {
   readonly terms: readonly string[];
 }
 
-/** What yields the candidates. */
+/** What yields the candidates. In order of position `log` walks only the zones that overlap the range of time. */
 export type Driver =
   | { readonly kind: 'positions' }
   | { readonly kind: 'side'; readonly index: number }
@@ -124,8 +124,10 @@ export class FilterSql {
         );
       case 'types':
         return this.#byType(this.#filter.types ?? [], driver, window);
-      case 'time':
       case 'log':
+        if (window !== undefined && this.#hasTimes) return this.#fromZones(driver, window);
+        return this.#fromEvents(driver, undefined, window);
+      case 'time':
         return this.#fromEvents(driver, undefined, window);
       default:
         return driver satisfies never;
@@ -179,6 +181,26 @@ export class FilterSql {
     return `${rows}${ordered('e.position', this.#bound(window))}`;
   }
 
+  /** Zone after zone until there are enough. */
+  #fromZones(driver: Driver, window: Window): string {
+    const { direction } = window;
+    const each = `select f.position, f.type from (${this.eventsOfZone(direction)}) f
+      where ${this.eventPredicate('f', driver)}${ordered('f.position', this.#bound(window))}`;
+    return `select d.position, d.type from ${this.#schema}.zone_map z cross join lateral (${each}) d
+      where ${this.zonePredicate('z')}
+      order by z.first_position ${direction}, d.position ${direction} limit ${this.bind(window.limit, '::bigint')}`;
+  }
+
+  /**
+   * The events of the zone `z` inside the bounds, in order. The fence keeps the planner from looking for them in the
+   * index on the time, which would give all of a range in order to throw most of it away.
+   */
+  eventsOfZone(direction: OrderDirection): string {
+    return `select e.position, e.type, e.timestamp from ${this.#schema}.events e
+      where e.position between z.first_position and z.last_position and ${this.bounds('e.position')}
+      order by e.position ${direction} offset 0`;
+  }
+
   #merged(rows: string, window: Window | undefined): string {
     return `select distinct d.position, d.type from (${rows}) d${ordered('d.position', this.#bound(window))}`;
   }
@@ -210,6 +232,25 @@ export class FilterSql {
       from === undefined ? undefined : `${column} >= ${this.bind(from, '::timestamptz')}`,
       to === undefined ? undefined : `${column} < ${this.bind(to, '::timestamptz')}`,
     ]);
+  }
+
+  /** Whether a row of `zone_map` (alias given) can hold an event between the bounds and in the range of time. */
+  zonePredicate(alias: string): string {
+    const { after, before, from, to } = this.#filter;
+    return all([
+      // By the index: the zone that holds `after` is the last one that begins up to it.
+      `${alias}.first_position >= coalesce((select o.first_position from ${this.#schema}.zone_map o
+         where o.first_position <= ${this.bind(after, '::bigint')} order by o.first_position desc limit 1), 0)`,
+      before >= Number.MAX_SAFE_INTEGER
+        ? undefined
+        : `${alias}.first_position < ${this.bind(before, '::bigint')}`,
+      from === undefined ? undefined : `${alias}.last_time >= ${this.bind(from, '::timestamptz')}`,
+      to === undefined ? undefined : `${alias}.first_time < ${this.bind(to, '::timestamptz')}`,
+    ]);
+  }
+
+  get #hasTimes(): boolean {
+    return this.#filter.from !== undefined || this.#filter.to !== undefined;
   }
 
   #timeProbe(position: string): string | undefined {

@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../../model/event.ts';
-import type { Filter, OrderDirection } from '../../model/filter.ts';
+import type { Filter, OrderBy, OrderDirection } from '../../model/filter.ts';
 import type { Explanation, ReadQuery, ReadResult } from '../store.ts';
 import { type Driver, FilterSql, type Resolved } from './compile-query.ts';
 import type { Connections } from './connections.ts';
@@ -18,8 +18,8 @@ const COLLECT_MAX = 10_000;
 /** In order of type the rows of the tag index are enough to sort by, and ten times as many can be. */
 const COLLECT_BY_TYPE_MAX = 100_000;
 const SAMPLE_MAX = 1000;
-/** Entries of the index on the time that are counted before a read is planned: about 3 ms. */
-const TIMED_MAX = 20_000;
+/** Entries of the index on the time that are counted before a read is planned: less than a millisecond. */
+const TIMED_MAX = 5000;
 
 /** Up to so many candidates are collected and sorted. */
 const ROWS_MAX = {
@@ -28,6 +28,15 @@ const ROWS_MAX = {
   type: COLLECT_BY_TYPE_MAX,
   eventId: COLLECT_MAX,
 } as const;
+
+/**
+ * What depends on the driver too. Types have an index that gives a stretch of the log in their order at once; ids
+ * have none that knows the stretch.
+ */
+const SORT_INSTEAD_MAX: Partial<Record<OrderBy, Partial<Record<Driver['kind'], number>>>> = {
+  type: { types: SAMPLE_MAX, log: SAMPLE_MAX },
+  eventId: { log: COLLECT_BY_TYPE_MAX },
+};
 
 interface Choice {
   readonly driver: Driver;
@@ -53,11 +62,8 @@ export class Reader {
     const { orderBy } = query;
     const max = ROWS_MAX[orderBy];
     const { driver, rows } = await this.choose(filter, max);
-    // A range of time that is less than half of the log is sorted whole, where its own index gives no order.
-    const timed = driver.kind === 'time' && orderBy !== 'timestamp';
-    // Types that are asked for have an index of their own, which gives the order of types at once.
-    const few = rows < (orderBy === 'type' && driver.kind === 'types' ? SAMPLE_MAX : max);
-    const collect = orderBy === 'position' || driver.kind === 'positions' || few || timed;
+    const few = rows < (SORT_INSTEAD_MAX[orderBy]?.[driver.kind] ?? max);
+    const collect = orderBy === 'position' || driver.kind === 'positions' || few;
     const run = collect ? this.#collected(query, filter, driver) : this.#walked(query, filter);
     const { events, examined } = await run;
     if (query.explain !== true) return { events };
@@ -104,21 +110,39 @@ export class Reader {
   }
 
   /**
-   * Times of the log and its positions go hand in hand, more or less: a range of time that is not too long is
-   * turned into bounds on the position, between which every other side is short.
+   * Times of the log and its positions go hand in hand, more or less: a range of time is turned into bounds on the
+   * position, between which every other side is short. Those of a few events are exact, those of many are where
+   * the zones begin and end that overlap the range. The open zone overlaps everything, so it is looked into.
    */
   async #placeInTime(filter: Resolved): Promise<Resolved | undefined> {
     const sql = new FilterSql(this.#schema, filter);
-    const [row] = await this.#connections.query(
-      'placing a range of time',
-      `select count(*), min(s.position), max(s.position) from (select e.position from ${this.#schema}.events e
-        where ${sql.timePredicate('e')} and ${sql.bounds('(e.position + 0)')} limit ${TIMED_MAX}) s`,
-      sql.statement.values,
-    );
-    const [timed, first, last] = (row ?? []).map(Number) as [number, number, number];
-    if (timed === 0) return undefined;
-    if (timed >= TIMED_MAX) return filter;
-    return { ...filter, after: first - 1, before: last + 1, timed };
+    const [events, zones] = [`${this.#schema}.events e`, `${this.#schema}.zone_map z`];
+    const inRange = sql.timePredicate('e');
+    const text = `
+      with timed as (
+        select count(*) as walked, count(*) filter (where ${sql.bounds('s.position')}) as found,
+               min(s.position) filter (where ${sql.bounds('s.position')}) as first,
+               max(s.position) filter (where ${sql.bounds('s.position')}) as last
+          from (select e.position from ${events} where ${inRange} limit ${TIMED_MAX}) s)
+      select case when t.walked < ${TIMED_MAX} then t.found end,
+             case when t.walked < ${TIMED_MAX} then t.first else (
+               select z.first_position from ${zones} where ${sql.zonePredicate('z')}
+                order by z.first_position limit 1) end,
+             case when t.walked < ${TIMED_MAX} then t.last else (
+               select z.last_position from ${zones} where ${sql.zonePredicate('z')}
+                  and case when z.last_time < 'infinity' then true else exists (
+                    select from (${sql.eventsOfZone('desc')}) e where ${inRange}) end
+                order by z.first_position desc limit 1) end
+        from timed t`;
+    const [row] = await this.#connections.query('placing a range of time', text, sql.statement.values);
+    const [timed, first, last] = row ?? [];
+    if (first == null || last == null) return undefined;
+    return {
+      ...filter,
+      after: Math.max(filter.after, Number(first) - 1),
+      before: Math.min(filter.before, Number(last) + 1),
+      timed: timed == null ? undefined : Number(timed),
+    };
   }
 
   /** The most selective side. Sides are counted up to `max`, and not at all where there is no choice. */
@@ -128,11 +152,16 @@ export class Reader {
     const drivers: Driver[] = filter.sides.map((_, index) => ({ kind: 'side', index }));
     if (filter.items !== undefined) drivers.push({ kind: 'items' });
     if (filter.types !== undefined) drivers.push({ kind: 'types' });
-    const timed = filter.from !== undefined || filter.to !== undefined;
-    if (timed) drivers.push({ kind: 'time' });
+    if (filter.from !== undefined || filter.to !== undefined) drivers.push({ kind: 'time' });
     const only = drivers[0];
-    if (only === undefined) return { driver: { kind: 'log' }, rows: span(filter) };
-    if (drivers.length === 1 && only.kind === 'time') return this.#timeOrLog(filter);
+    if (only === undefined || (drivers.length === 1 && only.kind === 'time')) {
+      const { timed = Number.POSITIVE_INFINITY } = filter;
+      const positions = span(filter);
+      // Few events that are scattered are sorted. Where they lie close together, the log gives them in order.
+      return positions < 4 * timed
+        ? { driver: { kind: 'log' }, rows: positions }
+        : { driver: { kind: 'time' }, rows: timed };
+    }
     if (drivers.length === 1 && max === SAMPLE_MAX) return { driver: only, rows: max };
     const counts = await this.#sample(filter, drivers, max);
     let best = 0;
@@ -140,26 +169,6 @@ export class Reader {
     const rows = counts[best] ?? 0;
     const driver = drivers[best] as Driver;
     return { driver, rows };
-  }
-
-  /** A range of time alone: by its index, or along the positions where most of them are in the range. */
-  async #timeOrLog(filter: Resolved): Promise<Choice> {
-    if (filter.timed !== undefined) {
-      const dense = span(filter) < 4 * filter.timed;
-      return { driver: dense ? { kind: 'log' } : { kind: 'time' }, rows: filter.timed };
-    }
-    // What share of the log lies in the range, if times were spread evenly? Most often they nearly are.
-    const [row] = await this.#connections.query(
-      'estimating a range of time',
-      `with bounds as (
-         select (select timestamp from ${this.#schema}.events order by timestamp, position limit 1) as first,
-                (select timestamp from ${this.#schema}.events order by timestamp desc, position desc limit 1) as last)
-       select extract(epoch from least(coalesce($2::timestamptz, last), last) - greatest(coalesce($1::timestamptz, first), first))
-              / greatest(extract(epoch from last - first), 0.001) from bounds`,
-      [filter.from ?? null, filter.to ?? null],
-    );
-    const share = Number(row?.[0] ?? 1);
-    return { driver: share < 0.5 ? { kind: 'time' } : { kind: 'log' }, rows: Number.POSITIVE_INFINITY };
   }
 
   async #sample(filter: Resolved, drivers: readonly Driver[], max: number): Promise<number[]> {
@@ -185,7 +194,7 @@ export class Reader {
             })
             .join(' + ');
         case 'time':
-          return `${filter.timed ?? TIMED_MAX}`;
+          return `${filter.timed ?? max}`;
         default:
           return `${max}`;
       }
@@ -233,7 +242,7 @@ export class Reader {
         : `${this.#schema}.events e`;
     const predicate =
       orderBy === 'eventId'
-        ? where.replaceAll('e.id', 'i.id')
+        ? `${where.replaceAll('e.id', 'i.id')} and ${sql.bounds('i.position')}`
         : `${where} and ${sql.eventPredicate('e', driver)}`;
     const text = `select ${EVENT_COLUMNS} from ${source} where ${predicate} ${
       orderBy === 'eventId' ? tail.replace('e.id', 'i.id') : tail

@@ -5,7 +5,7 @@ import { compileFilter } from '../../../src/model/filter.ts';
 import { migrate } from '../../../src/store/postgres/migrate.ts';
 import { openStarted } from '../../helpers/backends.ts';
 import { emptyDatabase } from '../../helpers/postgres.ts';
-import { decide, event } from '../../helpers/requests.ts';
+import { decide, event, store } from '../../helpers/requests.ts';
 
 t.test('the documented role can run the service, and can write nothing by itself', async (t) => {
   const url = await emptyDatabase(t);
@@ -26,6 +26,12 @@ t.test('the documented role can run the service, and can write nothing by itself
   const backend = await openStarted(t, service.toString());
   const verdict = await decide(backend, { events: [event({ type: 'A.NEW.TYPE', tags: { issueId: '1' } })] });
   t.match(verdict, { kind: 'stored', firstPosition: 1 });
+  await store(
+    backend,
+    Array.from({ length: 2100 }, () => event()),
+  );
+  const zones = await owner.query('select count(*)::int as n from stele.zone_map');
+  t.equal(zones.rows[0].n, 2, 'and closes zones');
   const document = { collection: 'c', key: 'k', expectedRevision: 0, body: '{}' };
   t.match(await decide(backend, { writes: [document] }), { kind: 'stored' });
   const page = await backend.read({
@@ -48,6 +54,8 @@ t.test('the documented role can run the service, and can write nothing by itself
     'truncate stele.events_p0',
     "select stele.remove_events(1, 1, 'x')",
     "insert into stele.removals (first_position, last_position, reason) values (1, 1, 'x')",
+    "update stele.zone_map set last_time = '-infinity'",
+    'select stele.note_zones()',
     'drop table stele.event_ids',
     'alter table stele.events disable trigger all',
   ]) {
