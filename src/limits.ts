@@ -55,6 +55,11 @@ export const LIMITS = {
   /** How long an append may wait for a verdict before its outcome is called unknown. */
   outcomeWaitMs: 8000,
 
+  /** How long the loser whose turn it is has to come back before the next is told, see `store/turns.ts`. */
+  loserTurnMs: 5,
+  /** The longest time for which a loser is kept waiting for its turn. */
+  loserWaitMs: 25,
+
   // The window of recent events in which conditions near the head are decided without the database.
   windowEventsMax: 16_384,
   windowCharactersMax: 32 * MIB,

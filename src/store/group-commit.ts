@@ -6,7 +6,8 @@ import type { Check } from '../model/query.ts';
 import { FormingBatch } from './forming-batch.ts';
 import { conditionFailed, duplicate, forRequest, keyReused } from './refusals.ts';
 import { isSameRequest } from './replay.ts';
-import type { AppendRequest, Backend, ReadQuery, StoredAppend, Verdict } from './store.ts';
+import type { AppendRequest, Backend, ReadQuery, StoredAppend, Verdict, Violation } from './store.ts';
+import { boundaryOf, Turns } from './turns.ts';
 import { Window } from './window.ts';
 
 /**
@@ -67,6 +68,7 @@ export class GroupCommit {
   readonly #backend: Backend;
   readonly #metrics: Metrics;
   readonly #window: Window<CommittedEvent>;
+  readonly #turns = new Turns();
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #latencies = new Map<string, { observe(seconds: number): void }>();
   #queue: Pending[] = [];
@@ -76,6 +78,8 @@ export class GroupCommit {
   #head = HEAD_UNKNOWN;
   #inFlight = false;
   #scheduled = false;
+  /** Batches that are settled and whose callers have yet to be told. */
+  #unanswered: (() => void)[] = [];
   #stopping = false;
   #idle: (() => void)[] = [];
 
@@ -144,8 +148,10 @@ export class GroupCommit {
   /** Answers everything that is waiting, then refuses. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    if (!this.#inFlight && this.#queue.length === 0) return;
-    await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#inFlight || this.#queue.length > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+    this.#turns.end();
   }
 
   /** Finding a histogram by its labels takes longer than all else that is measured here: keep what was found. */
@@ -203,8 +209,12 @@ export class GroupCommit {
     this.#inFlight = true;
     while (this.#queue.length > 0) {
       const batch = this.#formBatch();
-      if (batch.length > 0) await this.#commit(batch);
+      if (batch.length === 0) continue;
+      await this.#commit(batch);
+      // Answering takes as long as a flush: let the next batch be on its way meanwhile.
+      if (this.#queue.length > 0) setImmediate(() => this.#answerAll());
     }
+    this.#answerAll();
     this.#inFlight = false;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -245,7 +255,7 @@ export class GroupCommit {
   #decideInMemory(pending: Pending): boolean {
     const { checks } = pending.request;
     if (checks.length === 0 || pending.repeatable || this.#head === HEAD_UNKNOWN) return false;
-    const violations: { condition: number; positions: number[] }[] = [];
+    const violations: Violation[] = [];
     for (const [condition, check] of checks.entries()) {
       // All failed conditions are named, so all must be decidable here.
       if (check.after < this.#window.start) return false;
@@ -254,8 +264,16 @@ export class GroupCommit {
     }
     if (violations.length === 0) return false;
     this.#metrics.conflicts.inc({ decided: 'memory' });
-    pending.reject(conditionFailed(this.#head, violations));
+    this.#lose(pending, this.#head, violations);
     return true;
+  }
+
+  /** Tells a loser, in its turn. Without `after` there is nothing to try again, and nothing to wait for. */
+  #lose({ request, reject }: Pending, head: number, violations: readonly Violation[]): void {
+    const tell = () => reject(conditionFailed(head, violations));
+    const check = request.checks[violations[0]?.condition ?? 0];
+    if (check === undefined || check.after === 0 || request.dryRun === true || this.#stopping) tell();
+    else this.#turns.lose(boundaryOf(check), tell);
   }
 
   /** The request as the store is to see it: checks that hold up to the known head start from there. */
@@ -313,17 +331,25 @@ export class GroupCommit {
       this.#metrics.commitEvents.observe(committed.length);
       if (known) this.#metrics.headPosition.set(this.#head);
     }
-    for (const [index, verdict] of verdicts.entries()) this.#answer(batch[index] as Pending, verdict);
-    // Without a base the order to the rest of the log is not known: readers find these events in the store.
-    if (!known || committed.length === 0) return;
-    for (const listener of this.#listeners) listener({ base, events: committed });
+    this.#unanswered.push(() => {
+      for (const [index, verdict] of verdicts.entries()) this.#answer(batch[index] as Pending, verdict);
+      // Without a base the order to the rest of the log is not known: readers find these events in the store.
+      if (!known || committed.length === 0) return;
+      for (const listener of this.#listeners) listener({ base, events: committed });
+    });
+  }
+
+  /** Tells callers and listeners what was settled, in the order of the commits. */
+  #answerAll(): void {
+    for (const answer of this.#unanswered.splice(0)) answer();
   }
 
   #answer(pending: Pending, verdict: Verdict): void {
-    const { events } = pending.request;
+    const { events, checks } = pending.request;
     switch (verdict.kind) {
       case 'stored':
         pending.resolve({ kind: 'stored', replayed: false, ...storedAppend(events, verdict) });
+        for (const check of checks) this.#turns.commit(boundaryOf(check));
         return;
       case 'passed':
       case 'stale-document':
@@ -354,7 +380,7 @@ export class GroupCommit {
       }
       case 'condition-failed':
         this.#metrics.conflicts.inc({ decided: 'store' });
-        pending.reject(conditionFailed(verdict.head, verdict.violations));
+        this.#lose(pending, verdict.head, verdict.violations);
         return;
       case 'failed':
         pending.reject(forRequest(verdict.error, pending.request));

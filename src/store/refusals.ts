@@ -1,11 +1,8 @@
 import { StoreError } from '../errors.ts';
-import type { AppendRequest } from './store.ts';
+import type { AppendRequest, Violation } from './store.ts';
 
 /** Why an append is refused, in the words of the error catalogue. */
-export function conditionFailed(
-  head: number,
-  violations: readonly { condition: number; positions: readonly number[] }[],
-): StoreError {
+export function conditionFailed(head: number, violations: readonly Violation[]): StoreError {
   const first = violations[0];
   return new StoreError(
     'APPEND_CONDITION_FAILED',

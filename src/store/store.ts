@@ -92,6 +92,14 @@ export interface AppendOutcome {
   readonly base: number;
 }
 
+/** A check that failed. */
+export interface Violation {
+  /** Its index among the checks of the request. */
+  readonly condition: number;
+  /** Up to 10 of the positions that match it, ascending. */
+  readonly positions: readonly number[];
+}
+
 /** What became of one request. */
 export type Verdict =
   | {
@@ -110,8 +118,7 @@ export type Verdict =
   | {
       readonly kind: 'condition-failed';
       readonly head: number;
-      /** For every failed check its index and up to 10 conflicting positions, ascending. */
-      readonly violations: readonly { readonly condition: number; readonly positions: readonly number[] }[];
+      readonly violations: readonly Violation[];
     }
   /** A document is not at the revision that the write expected. */
   | {
