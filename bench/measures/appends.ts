@@ -17,7 +17,8 @@ export async function measureAppends(lab: Lab): Promise<Finding[]> {
   const insert = await lab.start('insert-store', await lab.database({ events }));
   const drive = (server: Server, length: number) => () =>
     drivePost(lab, { server, path: '/v1/events', bodies, seconds: length });
-  for (const server of [stele, nothing, insert]) await drive(server, 2)();
+  // Long enough to touch most pages once: the first touch after a checkpoint writes the whole page to the WAL.
+  for (const server of [stele, nothing, insert]) await drive(server, seconds)();
 
   const results = await interleave(rounds, {
     stele: drive(stele, seconds),
