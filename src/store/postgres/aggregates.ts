@@ -1,12 +1,13 @@
 import type { AggregateGroup, AggregateQuery, GroupBy, TagQuery, TypeSummary } from '../store.ts';
 import { type Driver, FilterSql, type Resolved, systemTypes } from './compile-query.ts';
 import type { Connections } from './connections.ts';
+import { groupsByZone, isByZone, truncated, zonesTell } from './group-by-zone.ts';
 import type { Reader } from './reader.ts';
 import { fromTimestamptz } from './rows.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
 
 /** From so many candidates on a statement is planned as one that looks at much of the log. */
-const LARGE_ROWS = 20_000;
+const LARGE_ROWS = 5000;
 
 /** Counts, groups, and the lists of types and tags. */
 export class Aggregates {
@@ -86,27 +87,33 @@ export class Aggregates {
   async #groups(filter: Resolved, { groupBy, limit }: AggregateQuery): Promise<AggregateGroup[]> {
     const { driver, rows: candidates } = await this.#reader.choose(filter, LARGE_ROWS);
     const atLarge = candidates >= LARGE_ROWS;
-    const sql = new FilterSql(this.#schema, filter, { joins: atLarge });
-    const keys = groupBy.map((group, index) => this.#key(group, index, sql, atLarge));
-    const names = keys.map((_, index) => `k${index}`);
     // Types stand in the tag index too; only times and tags need the event itself.
     const needsEvents = groupBy.some((group) => group !== 'type');
     const fromEvents =
       needsEvents && (driver.kind === 'log' || driver.kind === 'time' || driver.kind === 'types');
-    const candidatesSql = fromEvents ? '' : `(${sql.positions(driver)})`;
-    const event = `${this.#schema}.events m`;
-    const source = fromEvents
-      ? event
-      : needsEvents
-        ? `${candidatesSql} d join ${event} on m.position = d.position and ${sql.bounds('m.position')}`
-        : `${candidatesSql} m`;
-    const where = fromEvents ? `where ${sql.eventPredicate('m', { kind: 'log' })}` : '';
-    const text = `
-      with grouped as (
+    const zoned = atLarge && !fromEvents && isByZone(groupBy) && (await this.#zonesTell(filter, groupBy));
+    const sql = new FilterSql(this.#schema, filter, { joins: atLarge, zoned });
+    const names = groupBy.map((_, index) => `k${index}`);
+    const grouped = (): string => {
+      const keys = groupBy.map((group, index) => this.#key(group, index, sql, atLarge));
+      const candidatesSql = fromEvents ? '' : `(${sql.positions(driver)})`;
+      const event = `${this.#schema}.events m`;
+      const source = fromEvents
+        ? event
+        : needsEvents
+          ? `${candidatesSql} d join ${event} on m.position = d.position and ${sql.bounds('m.position')}`
+          : `${candidatesSql} m`;
+      const where = fromEvents ? `where ${sql.eventPredicate('m', { kind: 'log' })}` : '';
+      return `
         select ${keys.map(({ select }, index) => `${select} as k${index}`).join(', ')},
                count(*) as count, min(m.position) as first, max(m.position) as last
           from ${source} ${keys.map(({ join }) => join).join(' ')} ${where}
-         group by ${names.join(', ')} order by first limit ${sql.bind(limit, '::bigint')})
+         group by ${names.join(', ')}`;
+    };
+    const text = `
+      with grouped as (
+        ${zoned ? groupsByZone(this.#schema, groupBy, { sql, driver }) : grouped()}
+         order by first limit ${sql.bind(limit, '::bigint')})
       select count, first, last,
              (select e.timestamp from ${this.#schema}.events e where e.position = g.first),
              (select e.timestamp from ${this.#schema}.events e where e.position = g.last),
@@ -128,6 +135,13 @@ export class Aggregates {
     }));
   }
 
+  async #zonesTell(filter: Resolved, groupBy: readonly GroupBy[]): Promise<boolean> {
+    const sql = new FilterSql(this.#schema, filter);
+    const text = zonesTell(this.#schema, groupBy, sql);
+    const [row] = await this.#connections.query('planning a grouping by time', text, sql.statement.values);
+    return row?.[0] === 't';
+  }
+
   /**
    * What to group by; a tag with several values puts the event into the group of each. A few events show their
    * tags themselves; for many it is quicker to join the part of the tag index that belongs to the key.
@@ -139,7 +153,7 @@ export class Aggregates {
       case 'minute':
       case 'hour':
       case 'day':
-        return { select: `date_trunc('${group}', m.timestamp, 'UTC')`, join: '' };
+        return { select: truncated(group, 'm.timestamp'), join: '' };
       default:
         return this.#tagKey(group.slice('tag:'.length), index, sql, atLarge);
     }

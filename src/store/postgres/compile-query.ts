@@ -56,10 +56,15 @@ export class FilterSql {
   readonly #schema: string;
   readonly #filter: Resolved;
   readonly #joins: boolean;
+  readonly #zoned: boolean;
 
-  /** `joins`: leave it to the planner how sides are brought together. */
-  constructor(schema: string, filter: Resolved, { joins = false } = {}) {
+  /**
+   * `joins`: leave it to the planner how sides are brought together. `zoned`: all bounds are those of a row `z` of
+   * `zone_map` too.
+   */
+  constructor(schema: string, filter: Resolved, { joins = false, zoned = false } = {}) {
     this.#schema = schema;
+    this.#zoned = zoned;
     this.#filter = filter;
     this.#joins = joins;
   }
@@ -71,10 +76,11 @@ export class FilterSql {
   /** `position` inside the bounds of the filter. */
   bounds(column: string): string {
     const { after, before } = this.#filter;
-    const lower = `${column} > ${this.bind(after, '::bigint')}`;
-    return before >= Number.MAX_SAFE_INTEGER
-      ? lower
-      : `${lower} and ${column} < ${this.bind(before, '::bigint')}`;
+    return all([
+      `${column} > ${this.bind(after, '::bigint')}`,
+      before >= Number.MAX_SAFE_INTEGER ? undefined : `${column} < ${this.bind(before, '::bigint')}`,
+      this.#zoned ? `${column} between z.first_position and z.last_position` : undefined,
+    ]);
   }
 
   /**
@@ -82,8 +88,7 @@ export class FilterSql {
    * sum is no column of an index: where the time leads, the planner must not take the bounds on the position for
    * the better way in, which in a plan made for any bounds they always seem to be.
    */
-  eventPredicate(alias: string, driver: Driver): string {
-    const position = `${alias}.position`;
+  eventPredicate(alias: string, driver: Driver, position = `${alias}.position`): string {
     return all([
       this.bounds(driver.kind === 'time' ? `(${position} + 0)` : position),
       this.#typePredicate(`${alias}.type`, driver),

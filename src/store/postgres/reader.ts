@@ -15,8 +15,10 @@ import type { TypeCatalogue } from './type-catalogue.ts';
  * count of each side decides.
  */
 const COLLECT_MAX = 10_000;
-/** In order of type the rows of the tag index are enough to sort by, and ten times as many can be. */
-const COLLECT_BY_TYPE_MAX = 100_000;
+/** In order of type the rows of the tag index are enough to sort by, and more can be. */
+const COLLECT_BY_TYPE_MAX = 30_000;
+/** A stretch of the log that is sorted by id, as ids have no index that knows the stretch. */
+const STRETCH_BY_ID_MAX = 100_000;
 const SAMPLE_MAX = 1000;
 /** Entries of the index on the time that are counted before a read is planned: less than a millisecond. */
 const TIMED_MAX = 5000;
@@ -29,13 +31,10 @@ const ROWS_MAX = {
   eventId: COLLECT_MAX,
 } as const;
 
-/**
- * What depends on the driver too. Types have an index that gives a stretch of the log in their order at once; ids
- * have none that knows the stretch.
- */
+/** What depends on the driver too: types have an index that gives a stretch of the log in their order at once. */
 const SORT_INSTEAD_MAX: Partial<Record<OrderBy, Partial<Record<Driver['kind'], number>>>> = {
   type: { types: SAMPLE_MAX, log: SAMPLE_MAX },
-  eventId: { log: COLLECT_BY_TYPE_MAX },
+  eventId: { log: STRETCH_BY_ID_MAX },
 };
 
 interface Choice {
@@ -64,7 +63,7 @@ export class Reader {
     const { driver, rows } = await this.choose(filter, max);
     const few = rows < (SORT_INSTEAD_MAX[orderBy]?.[driver.kind] ?? max);
     const collect = orderBy === 'position' || driver.kind === 'positions' || few;
-    const run = collect ? this.#collected(query, filter, driver) : this.#walked(query, filter);
+    const run = collect ? this.#collected(query, filter, driver) : this.#walked(query, filter, driver);
     const { events, examined } = await run;
     if (query.explain !== true) return { events };
     const explain: Explanation = {
@@ -163,48 +162,58 @@ export class Reader {
         : { driver: { kind: 'time' }, rows: timed };
     }
     if (drivers.length === 1 && max === SAMPLE_MAX) return { driver: only, rows: max };
-    const counts = await this.#sample(filter, drivers, max);
-    let best = 0;
-    for (const [index, count] of counts.entries()) if (count < (counts[best] ?? 0)) best = index;
-    const rows = counts[best] ?? 0;
-    const driver = drivers[best] as Driver;
-    return { driver, rows };
+    const sizes = await this.#sample(filter, drivers, max);
+    const [best] = [...sizes.keys()].sort((a, b) => compareSizes(sizes[a] as Size, sizes[b] as Size));
+    return { driver: drivers[best ?? 0] as Driver, rows: sizes[best ?? 0]?.rows ?? 0 };
   }
 
-  async #sample(filter: Resolved, drivers: readonly Driver[], max: number): Promise<number[]> {
+  async #sample(filter: Resolved, drivers: readonly Driver[], max: number): Promise<Size[]> {
     const sql = new FilterSql(this.#schema, filter);
-    const tags = (terms: readonly string[]) =>
-      `(select count(*) from (select from ${this.#schema}.event_tags t
-         where t.tag = any (${sql.bind(terms, '::text[]')}) and ${sql.bounds('t.position')} limit ${max}) s)`;
-    const typed = (types: readonly number[]) =>
-      `(select count(*) from (select from ${this.#schema}.events e
-         where e.type = any (${sql.bind(types, '::int[]')}) and ${sql.bounds('e.position')} limit ${max}) s)`;
-    const counts = drivers.map((driver) => {
+    const counted = (rows: string) =>
+      `select count(*) as rows, max(s.position) as reach from (${rows} limit ${max}) s`;
+    // One term or type in order, so that the last position tells how far so many of them reach.
+    const tags = (terms: readonly string[]) => {
+      const which = terms.length === 1 ? sql.bind(terms[0]) : `any (${sql.bind(terms, '::text[]')})`;
+      return counted(`select t.position from ${this.#schema}.event_tags t
+        where t.tag = ${which} and ${sql.bounds('t.position')}${terms.length === 1 ? ' order by t.position' : ''}`);
+    };
+    const typed = (types: readonly number[]) => {
+      const which = types.length === 1 ? sql.bind(types[0], '::int') : `any (${sql.bind(types, '::int[]')})`;
+      return counted(`select e.position from ${this.#schema}.events e
+        where e.type = ${which} and ${sql.bounds('e.position')}${types.length === 1 ? ' order by e.position' : ''}`);
+    };
+    const rowsOf = (counted: string) => `(select c.rows from (${counted}) c)`;
+    const sizes = drivers.map((driver) => {
       switch (driver.kind) {
         case 'side':
           return tags(filter.sides[driver.index] ?? []);
         case 'types':
           return typed(filter.types ?? []);
-        case 'items':
-          return (filter.items ?? [])
-            .map((item) => {
-              const sides = item.terms.map((term) => tags([term]));
-              if (sides.length === 0) return typed(item.types ?? []);
-              return sides.length === 1 ? (sides[0] as string) : `least(${sides.join(', ')})`;
-            })
-            .join(' + ');
+        case 'items': {
+          const items = (filter.items ?? []).map((item) => {
+            const sides = item.terms.map((term) => rowsOf(tags([term])));
+            if (sides.length === 0) return rowsOf(typed(item.types ?? []));
+            return sides.length === 1 ? (sides[0] as string) : `least(${sides.join(', ')})`;
+          });
+          return `select ${items.join(' + ')} as rows, 0 as reach`;
+        }
         case 'time':
-          return `${filter.timed ?? max}`;
+          return `select ${filter.timed ?? max} as rows, 0 as reach`;
         default:
-          return `${max}`;
+          return `select ${max} as rows, 0 as reach`;
       }
     });
-    const [row] = await this.#connections.query(
+    const [row = []] = await this.#connections.query(
       'planning a read',
-      `select ${counts.join(', ')}`,
+      `select ${sizes.map((_, n) => `d${n}.rows, d${n}.reach`).join(', ')}
+         from ${sizes.map((size, n) => `(${size}) d${n}`).join(' cross join ')}`,
       sql.statement.values,
     );
-    return (row ?? []).map(Number);
+    return drivers.map((driver, n) => ({
+      rows: Number(row[2 * n]),
+      // Several at once do not come in order.
+      reach: hasOneValue(driver, filter) ? Number(row[2 * n + 1]) : 0,
+    }));
   }
 
   /** All candidates of the driver, then the order. In order of position LIMIT goes all the way down. */
@@ -228,30 +237,30 @@ export class Reader {
   }
 
   /** Along the index of the order, probing each event for all sides. */
-  async #walked(query: ReadQuery, filter: Resolved): Promise<Rows> {
-    if (query.orderBy === 'type') return this.#walkedByType(query, filter);
+  async #walked(query: ReadQuery, filter: Resolved, side: Driver): Promise<Rows> {
+    if (query.orderBy === 'type') return this.#walkedByType(query, filter, side);
     const { orderBy, direction, from, limit, offset } = query;
     const sql = new FilterSql(this.#schema, filter);
     const driver: Driver = { kind: orderBy === 'timestamp' ? 'time' : 'log' };
     const where = from === undefined ? 'true' : keyset(sql, query);
     const tail = `order by ${order(orderBy, direction)} limit ${sql.bind(limit, '::bigint')} offset ${sql.bind(offset, '::bigint')}`;
-    const source =
-      orderBy === 'eventId'
-        ? `${this.#schema}.event_ids i cross join lateral (select * from ${this.#schema}.events e
-             where e.position = i.position and ${sql.eventPredicate('e', driver)}) e`
-        : `${this.#schema}.events e`;
-    const predicate =
-      orderBy === 'eventId'
-        ? `${where.replaceAll('e.id', 'i.id')} and ${sql.bounds('i.position')}`
-        : `${where} and ${sql.eventPredicate('e', driver)}`;
-    const text = `select ${EVENT_COLUMNS} from ${source} where ${predicate} ${
-      orderBy === 'eventId' ? tail.replace('e.id', 'i.id') : tail
-    }`;
+    // The sides are probed where the ids stand, before the event is fetched.
+    const byId = orderBy === 'eventId';
+    const matching = sql.eventPredicate('e', driver, byId ? 'i.position' : undefined);
+    const text = byId
+      ? `select ${EVENT_COLUMNS} from ${this.#schema}.event_ids i cross join lateral (
+           select * from ${this.#schema}.events e where e.position = i.position and ${matching}) e
+          where ${where.replaceAll('e.id', 'i.id')} ${tail.replace('e.id', 'i.id')}`
+      : `select ${EVENT_COLUMNS} from ${this.#schema}.events e where ${where} and ${matching} ${tail}`;
     return this.#rows(text, sql.statement.values, query.explain === true);
   }
 
-  /** Types one after the other in order of their names, each in order of position. */
-  async #walkedByType(query: ReadQuery, filter: Resolved): Promise<Rows> {
+  /**
+   * Types one after the other in order of their names, each in order of position: along the tags of a side, which
+   * have the type beside them, or along the index of types.
+   */
+  async #walkedByType(query: ReadQuery, filter: Resolved, side: Driver): Promise<Rows> {
+    const driver: Driver = side.kind === 'side' ? side : { kind: 'types' };
     await this.#types.refresh();
     const { direction, from } = query;
     const allowed = (id: number) =>
@@ -269,9 +278,11 @@ export class Reader {
       const narrowed: Resolved = { ...filter, types: [id] };
       const bounded = resume === undefined ? narrowed : pastPosition(narrowed, resume, direction);
       const sql = new FilterSql(this.#schema, bounded);
-      const text = `select ${EVENT_COLUMNS} from ${this.#schema}.events e where e.type = ${sql.bind(id, '::int')}
-        and ${sql.eventPredicate('e', { kind: 'types' })} order by e.position ${direction}
-        limit ${sql.bind(query.limit - events.length + skip, '::bigint')}`;
+      const limit = query.limit - events.length + skip;
+      const text = `select ${EVENT_COLUMNS} from (${sql.positions(driver, { limit, direction })}) p
+        cross join lateral (
+          select * from ${this.#schema}.events e where e.position = p.position and ${sql.bounds('e.position')}) e
+        order by e.position ${direction}`;
       const page = await this.#rows(text, sql.statement.values, query.explain === true);
       examined += page.examined;
       events.push(...page.events.slice(skip));
@@ -311,6 +322,25 @@ export class Reader {
 interface Rows {
   readonly events: readonly StoredEvent[];
   readonly examined: number;
+}
+
+/** What a sample says of a side. */
+interface Size {
+  /** Candidates, counted up to a bound. */
+  readonly rows: number;
+  /** Position of the last of them. */
+  readonly reach: number;
+}
+
+/** The smaller first. Of two that are both too many to be counted, the one whose candidates lie further apart. */
+function compareSizes(a: Size, b: Size): number {
+  return a.rows - b.rows || b.reach - a.reach;
+}
+
+function hasOneValue(driver: Driver, { sides, types }: Resolved): boolean {
+  return driver.kind === 'side'
+    ? sides[driver.index]?.length === 1
+    : driver.kind === 'types' && types?.length === 1;
 }
 
 /** Positions inside the bounds. */

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import t, { type Test } from 'tap';
-import { termsOf } from '../../../src/model/event.ts';
+import { type StoredEvent, termsOf } from '../../../src/model/event.ts';
 import {
   compileFilter,
   EVERYTHING,
@@ -8,7 +8,7 @@ import {
   matchesFilter,
   type OrderBy,
 } from '../../../src/model/filter.ts';
-import type { Backend } from '../../../src/store/store.ts';
+import type { AggregateGroup, Backend, GroupBy } from '../../../src/store/store.ts';
 import { openStarted } from '../../helpers/backends.ts';
 import { emptyDatabase } from '../../helpers/postgres.ts';
 import { chosenSeed, type Random, random } from '../../helpers/random.ts';
@@ -194,7 +194,7 @@ async function compare(t: Test, draw: Random, { backend, count, zone, questions 
     await store(
       backend,
       batch.map((timestamp) =>
-        event({ timestamp, type: draw.pick(['A', 'B']), tags: { k: draw.pick(['1', '2', '3']) } }),
+        event({ timestamp, type: draw.pick(['A', 'B']), tags: { all: '1', k: draw.pick(['1', '2', '3']) } }),
       ),
     );
     stored += batch.length;
@@ -256,7 +256,52 @@ async function compare(t: Test, draw: Random, { backend, count, zone, questions 
         wrong.push({ input, scanned: scanned.length });
     }
   }
+  for (const groupBy of GROUPINGS) {
+    for (const range of [{}, { startTime: time() }, { endTime: time() }, { after: place() }]) {
+      const filter = compileFilter({ tags: { all: '1' }, ...range });
+      const expected = groupsOf(
+        log.filter((event) => matchesFilter(filter, event)),
+        groupBy,
+      );
+      const found = await backend.aggregate({ filter, groupBy, limit: 100_000 });
+      if (JSON.stringify(found) !== JSON.stringify(expected))
+        wrong.push({ groupBy, range, found: found.length });
+    }
+  }
   t.strictSame(wrong.slice(0, 3), []);
+}
+
+const GROUPINGS: readonly (readonly GroupBy[])[] = [
+  ['day'],
+  ['hour'],
+  ['minute'],
+  ['type', 'day'],
+  ['day', 'hour'],
+];
+
+/** Groups in order of their first position, by looking at every event. */
+function groupsOf(events: readonly StoredEvent[], groupBy: readonly GroupBy[]): AggregateGroup[] {
+  const lengths: Record<string, number> = { day: 10, hour: 13, minute: 16 };
+  const groups = new Map<string, AggregateGroup>();
+  for (const { type, timestamp, position } of events) {
+    const key = Object.fromEntries(
+      groupBy.map((group) => {
+        const start = timestamp.slice(0, lengths[group]);
+        return [group, group === 'type' ? type : `${start}${'T00:00:00.000Z'.slice(start.length - 10)}`];
+      }),
+    );
+    const group = groups.get(JSON.stringify(key)) ?? {
+      key,
+      count: 0,
+      firstPosition: position,
+      lastPosition: position,
+      firstTimestamp: timestamp,
+      lastTimestamp: timestamp,
+    };
+    const next = { ...group, count: group.count + 1, lastPosition: position, lastTimestamp: timestamp };
+    groups.set(JSON.stringify(key), next);
+  }
+  return [...groups.values()];
 }
 
 t.test('a range of time gives what matchesFilter() selects', async (t) => {
