@@ -2,7 +2,7 @@ import type { AggregateGroup, AggregateQuery, GroupBy, TagQuery, TypeSummary } f
 import { type Driver, FilterSql, type Resolved, systemTypes } from './compile-query.ts';
 import type { Connections } from './connections.ts';
 import { groupsByZone, isByZone, truncated, zonesTell } from './group-by-zone.ts';
-import type { Reader } from './reader.ts';
+import type { Planner } from './planner.ts';
 import { fromTimestamptz } from './rows.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
 
@@ -13,30 +13,30 @@ const LARGE_ROWS = 5000;
 export class Aggregates {
   readonly #connections: Connections;
   readonly #types: TypeCatalogue;
-  readonly #reader: Reader;
+  readonly #planner: Planner;
   readonly #schema: string;
   /** Per type what the log held up to `#summarisedTo`; only what came after is counted again. */
   readonly #summary = new Map<number, { count: number; first: number; last: number }>();
   #summarisedTo = 0;
   #summarising: Promise<unknown> = Promise.resolve();
 
-  constructor(connections: Connections, types: TypeCatalogue, reader: Reader, schema: string) {
+  constructor(connections: Connections, types: TypeCatalogue, planner: Planner, schema: string) {
     this.#connections = connections;
     this.#types = types;
-    this.#reader = reader;
+    this.#planner = planner;
     this.#schema = schema;
   }
 
   /** Groups in order of their first position. */
   async aggregate(query: AggregateQuery): Promise<AggregateGroup[]> {
-    const filter = await this.#reader.resolve(query.filter);
+    const filter = await this.#planner.resolve(query.filter);
     if (filter === undefined) return query.groupBy.length === 0 ? [EMPTY] : [];
     if (query.groupBy.length === 0) return [await this.#total(filter)];
     return this.#groups(filter, query);
   }
 
   async #total(filter: Resolved): Promise<AggregateGroup> {
-    const { driver, rows: candidates } = await this.#reader.choose(filter, LARGE_ROWS);
+    const { driver, rows: candidates } = await this.#planner.choose(filter, LARGE_ROWS);
     const [row] =
       driver.kind === 'log' && isWholeLog(filter)
         ? await this.#countLog(filter)
@@ -85,7 +85,7 @@ export class Aggregates {
   }
 
   async #groups(filter: Resolved, { groupBy, limit }: AggregateQuery): Promise<AggregateGroup[]> {
-    const { driver, rows: candidates } = await this.#reader.choose(filter, LARGE_ROWS);
+    const { driver, rows: candidates } = await this.#planner.choose(filter, LARGE_ROWS);
     const atLarge = candidates >= LARGE_ROWS;
     // Types stand in the tag index too; only times and tags need the event itself.
     const needsEvents = groupBy.some((group) => group !== 'type');

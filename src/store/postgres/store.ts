@@ -21,6 +21,7 @@ import { Aggregates } from './aggregates.ts';
 import { Connections, type Logger } from './connections.ts';
 import { applyMigrations } from './migrate.ts';
 import { type PostgresOptions, parsePostgresUrl } from './options.ts';
+import { Planner } from './planner.ts';
 import { Reader } from './reader.ts';
 import { fromTimestamptz } from './rows.ts';
 import { Scanner } from './scan.ts';
@@ -57,8 +58,9 @@ export class PostgresBackend implements Backend {
     this.#types = new TypeCatalogue(this.#connections, schema);
     this.#writer = new Writer(this.#connections, this.#types, { ...this.#options, metrics, logger });
     this.#watcher = new Watcher(this.#connections, this.#options, { writer: this.#writer.id, logger });
-    this.#reader = new Reader(this.#connections, this.#types, schema);
-    this.#aggregates = new Aggregates(this.#connections, this.#types, this.#reader, schema);
+    const planner = new Planner(this.#connections, this.#types, schema);
+    this.#reader = new Reader(this.#connections, this.#types, planner, schema);
+    this.#aggregates = new Aggregates(this.#connections, this.#types, planner, schema);
     this.#scanner = new Scanner(this.#connections, this.#types, this.#reader, schema);
   }
 
