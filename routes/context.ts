@@ -4,6 +4,7 @@ import type { Config } from '../src/config.ts';
 import type { Feed } from '../src/feed/feed.ts';
 import type { Metrics } from '../src/metrics.ts';
 import type { EventContext } from '../src/model/event.ts';
+import type { Capacity } from '../src/store/capacity.ts';
 import type { GroupCommit } from '../src/store/group-commit.ts';
 import type { Backend } from '../src/store/store.ts';
 
@@ -17,6 +18,8 @@ export interface Service {
   readonly backend: Backend;
   readonly appender: Pick<GroupCommit, 'append' | 'queue' | 'recent' | 'stop'>;
   readonly feed: Feed;
+  /** Figures of the store that are looked up when somebody wants to see them. */
+  readonly capacity: Pick<Capacity, 'sample'>;
   readonly access: Access;
   /** What every event that comes in is read with. */
   readonly eventContext: EventContext;

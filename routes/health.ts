@@ -127,7 +127,7 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
     },
     async (request, reply) => {
       parseQuery(NoQuery, rawQuery(request.raw.url));
-      gauge();
+      await gauge();
       delay.reset();
       sendText(reply, 200, METRICS_TYPE, await metrics.registry.metrics());
     },
@@ -148,7 +148,7 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
     },
     async (request, reply) => {
       parseQuery(NoQuery, rawQuery(request.raw.url));
-      gauge();
+      await gauge();
       const figures = await metrics.registry.getMetricsAsJSON();
       const stats = {
         version: service.version,
@@ -166,7 +166,8 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
   );
 
   /** Sets the gauges that are looked up rather than counted. Delays are those since the last scrape. */
-  function gauge(): void {
+  async function gauge(): Promise<void> {
+    await service.capacity.sample();
     for (const percentile of PERCENTILES) {
       // The histogram holds the time from sample to sample, of which the interval itself is no delay.
       const delayMs = delay.count === 0 ? 0 : Math.max(0, delay.percentile(percentile) / 1e6 - RESOLUTION_MS);

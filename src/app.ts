@@ -13,6 +13,7 @@ import { StoreError } from './errors.ts';
 import { Feed } from './feed/feed.ts';
 import { LIMITS } from './limits.ts';
 import { createMetrics } from './metrics.ts';
+import { Capacity } from './store/capacity.ts';
 import { GroupCommit } from './store/group-commit.ts';
 import { openBackend } from './store/open.ts';
 import { version } from './version.ts';
@@ -62,6 +63,7 @@ export async function createService(config: Config, options: { logger?: Logger }
     backend,
     appender,
     feed,
+    capacity: new Capacity(backend, { metrics }),
     access,
     eventContext: { eventIds: config.eventIds },
     lifecycle: { stopping: false },

@@ -64,6 +64,11 @@ export const LIMITS = {
   windowEventsMax: 16_384,
   windowCharactersMax: 32 * MIB,
 
+  // Figures of the store that are looked up for the metrics (capacity.ts): how old they may be, and how long
+  // whoever wants to see them waits for new ones.
+  capacityMaxAgeMs: 15_000,
+  capacityWaitMs: 1000,
+
   // The live stream.
   streamBufferBytesMax: 1 * MIB,
   streamStallMsMax: 10_000,

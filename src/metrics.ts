@@ -162,6 +162,52 @@ export function createMetrics() {
       labelNames: ['percentile'] as const,
       registers,
     }),
+    storeReady: new Gauge({
+      name: 'stele_store_ready',
+      help: '1 while the store answers.',
+      registers,
+    }),
+    unsafeDurability: new Gauge({
+      name: 'stele_store_unsafe_durability',
+      help: '1 while a crash of the machine of the store can lose acknowledged events.',
+      registers,
+    }),
+    archiveFailing: new Gauge({
+      name: 'stele_store_archive_failing',
+      help: '1 while the database cannot archive its WAL; absent when it does not archive.',
+      registers,
+    }),
+    storeBytes: new Gauge({
+      name: 'stele_store_size_bytes',
+      help: 'Size of the store with its indexes, by part (PostgreSQL: by table).',
+      labelNames: ['part'] as const,
+      registers,
+    }),
+    diskFreeBytes: new Gauge({
+      name: 'stele_store_disk_free_bytes',
+      help: 'Bytes that the store can still take up on its file system; absent for a store on another machine.',
+      registers,
+    }),
+    diskSizeBytes: new Gauge({
+      name: 'stele_store_disk_size_bytes',
+      help: 'Size of the file system that the store lies on; absent for a store on another machine.',
+      registers,
+    }),
+    oldestPosition: new Gauge({
+      name: 'stele_oldest_event_position',
+      help: 'Position of the oldest event that is stored.',
+      registers,
+    }),
+    oldestTimestamp: new Gauge({
+      name: 'stele_oldest_event_timestamp_seconds',
+      help: 'Unix time at which the oldest event that is stored was recorded.',
+      registers,
+    }),
+    sampledTimestamp: new Gauge({
+      name: 'stele_store_sampled_timestamp_seconds',
+      help: 'Unix time at which the store was last looked at for the figures that have to be looked up.',
+      registers,
+    }),
     info: new Gauge({
       name: 'stele_build_info',
       help: 'Always 1; the labels say what runs.',

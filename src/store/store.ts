@@ -68,6 +68,9 @@ export interface Backend {
 
   /** State for readiness, statistics and the person on call. Never throws: a failure is a finding. */
   health(): Promise<BackendHealth>;
+
+  /** What the log and its documents take up, and where. A backend that keeps nothing on a disk has none. */
+  storage?(): Promise<StorageUse>;
 }
 
 /** All of it commits, or none. */
@@ -261,4 +264,11 @@ export interface BackendHealth {
   readonly ready: boolean;
   /** One line each for people; the key says what was looked at. */
   readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>;
+}
+
+export interface StorageUse {
+  /** Bytes with indexes, by what they hold, such as `events`. The names become labels: few, and none that come and go. */
+  readonly bytes: Readonly<Record<string, number>>;
+  /** The folder that holds all of it, when it is one of this machine: how much its disk can still take is watched. */
+  readonly folder?: string;
 }

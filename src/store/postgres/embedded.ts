@@ -15,6 +15,7 @@ import type {
   Head,
   ReadQuery,
   ReadResult,
+  StorageUse,
   StoredDocument,
   TagQuery,
   TypeSummary,
@@ -31,6 +32,7 @@ const DATABASE = 'stele';
  */
 export class EmbeddedBackend implements Backend {
   readonly name = 'embedded';
+  readonly #folder: string;
   readonly #server: EmbeddedServer;
   readonly #parameters: string;
   readonly #options: { metrics: Metrics; logger: Logger };
@@ -39,6 +41,7 @@ export class EmbeddedBackend implements Backend {
 
   constructor(location: string, options: { metrics: Metrics; logger: Logger; binaries?: string }) {
     const { folder, parameters } = splitLocation(location);
+    this.#folder = folder;
     this.#server = new EmbeddedServer(folder, options);
     this.#parameters = parameters;
     this.#options = { metrics: options.metrics, logger: options.logger };
@@ -123,6 +126,11 @@ export class EmbeddedBackend implements Backend {
       ready: false,
       checks: { database: { ok: false, detail: 'the embedded database is not started' } },
     };
+  }
+
+  async storage(): Promise<StorageUse> {
+    const use = await this.#backend.storage?.();
+    return { bytes: {}, ...use, folder: this.#folder };
   }
 
   get #backend(): Backend {

@@ -13,6 +13,7 @@ import type {
   Head,
   ReadQuery,
   ReadResult,
+  StorageUse,
   StoredDocument,
   TagQuery,
   TypeSummary,
@@ -44,7 +45,6 @@ export class PostgresBackend implements Backend {
   #logId = '';
   /** The head query under way, and the one that calls arriving meanwhile will share. */
   #heads: { current: Promise<Head>; next: Promise<Head> | undefined } | undefined;
-  #durability = '';
 
   constructor(
     url: string,
@@ -86,7 +86,7 @@ export class PostgresBackend implements Backend {
       if (Number(version) < 140_000) {
         throw new StoreError('STORAGE_ERROR', 'PostgreSQL is older than version 14. Upgrade the database.');
       }
-      this.#checkDurability({ fsync, fullPageWrites, synchronousCommit });
+      this.#checkDurability({ fsync, full_page_writes: fullPageWrites, synchronousCommit });
     } finally {
       await client.end();
     }
@@ -167,23 +167,43 @@ export class PostgresBackend implements Backend {
       const [row] = await this.#connections.query(
         'checking the database',
         `select current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only'),
-                current_setting('fsync')`,
+                current_setting('fsync'), current_setting('full_page_writes'), current_setting('archive_mode'),
+                (select coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
+                   from pg_stat_archiver)`,
       );
       const readOnly = row?.[1] === 't' || row?.[2] === 'on' || this.#writer.readOnly;
       checks['database'] = { ok: true, detail: `PostgreSQL ${row?.[0]} answers` };
       checks['writes'] = readOnly
         ? { ok: false, detail: 'the database takes no writes: appends are refused, reads work' }
         : { ok: true, detail: 'the database takes writes' };
+      // Both can be switched off while the database runs.
+      const danger = endangered({ fsync: row?.[3], full_page_writes: row?.[4] });
+      checks['durability'] = { ok: danger === '', detail: danger || 'commits are flushed to disk' };
+      if (row?.[5] !== 'off') {
+        checks['archive'] =
+          row?.[6] === 't'
+            ? { ok: false, detail: 'the database cannot archive its WAL: its log says why' }
+            : { ok: true, detail: 'the database archives its WAL' };
+      }
     } catch (error) {
       const breaker = this.#connections.breakerOpen ? ' (circuit breaker open)' : '';
       checks['database'] = { ok: false, detail: `the database does not answer${breaker}` };
       this.#logger.warn({ err: error }, 'the health check failed');
     }
-    checks['durability'] = {
-      ok: this.#durability === '',
-      detail: this.#durability || 'commits are flushed to disk',
-    };
     return { ready: checks['database']?.ok === true, checks };
+  }
+
+  async storage(): Promise<StorageUse> {
+    // A table with its indexes and its long values; partitions count for the table that they are of.
+    const rows = await this.#connections.query(
+      'measuring the tables',
+      `select regexp_replace(c.relname, '_(p[0-9]+|[0-9]{8})$', ''), sum(pg_total_relation_size(c.oid))
+         from pg_class c
+        where c.relnamespace = $1::regnamespace and c.relkind = 'r'
+        group by 1`,
+      [this.#options.schema],
+    );
+    return { bytes: Object.fromEntries(rows.map(([table, bytes]) => [table, Number(bytes)])) };
   }
 
   /**
@@ -229,11 +249,11 @@ export class PostgresBackend implements Backend {
     return { position: Number(row?.[0]), oldest: Number(row?.[1]) };
   }
 
-  #checkDurability(settings: Record<string, string | undefined>): void {
-    const off = Object.entries(settings).filter(([, value]) => value === 'off');
-    if (settings['fsync'] !== 'off' && settings['fullPageWrites'] !== 'off') {
+  #checkDurability({ synchronousCommit, ...settings }: Record<string, string | undefined>): void {
+    const danger = endangered(settings);
+    if (danger === '') {
       // A session may raise synchronous_commit by itself, and the append session does.
-      if (settings['synchronousCommit'] === 'off') {
+      if (synchronousCommit === 'off') {
         this.#logger.warn(
           {},
           'synchronous_commit is off in the database: the append connection turns it on for itself',
@@ -241,16 +261,21 @@ export class PostgresBackend implements Backend {
       }
       return;
     }
-    const names = off.map(([name]) => name).join(', ');
     if (!this.#options.unsafeDurability) {
       throw new StoreError(
         'STORAGE_ERROR',
-        `The database can lose acknowledged events: ${names} is off. Turn it on, or add unsafeDurability=true to the store URL to accept that.`,
+        `The database can lose acknowledged events: ${danger}. Turn it on, or add unsafeDurability=true to the store URL to accept that.`,
       );
     }
-    this.#durability = `${names} is off: a crash of the database machine loses acknowledged events`;
-    this.#logger.error({ settings }, this.#durability);
+    this.#logger.error({ settings }, danger);
   }
+}
+
+/** Which of the settings that keep what is acknowledged are off, in words. */
+function endangered(settings: Readonly<Record<string, string | null | undefined>>): string {
+  const off = Object.keys(settings).filter((name) => settings[name] === 'off');
+  if (off.length === 0) return '';
+  return `${off.join(' and ')} is off, and a crash of the database machine loses acknowledged events`;
 }
 
 /** Opens the backend for a `postgres:` or `postgresql:` URL; it connects at `start`. */
