@@ -57,6 +57,32 @@ export interface Backend {
    */
   tags(query: TagQuery): Promise<string[]>;
 
+  /**
+   * Everything the log keeps in (after, upTo], the system's own records included, ascending by position, in blocks
+   * and bounded memory. Positions above the head at the call may be missing.
+   */
+  records(
+    range: { readonly after: number; readonly upTo: number },
+    options: { signal: AbortSignal },
+  ): AsyncIterable<readonly LoggedEvent[]>;
+
+  /**
+   * Stores events that were recorded elsewhere as they are: positions (ascending, above the head; gaps stay gaps),
+   * ids and times; and documents with their revisions, in the place of those that are there. One commit, durable
+   * when it resolves.
+   *
+   * @throws StoreError VALIDATION_FAILED when positions do not ascend above the head, DUPLICATE_EVENT when an id is
+   *   taken; nothing of the batch is stored then. OUTCOME_UNKNOWN when nobody knows: the head will tell.
+   */
+  load(batch: LoadBatch): Promise<void>;
+
+  /**
+   * Takes over the identity of another log.
+   *
+   * @throws StoreError VALIDATION_FAILED unless the log is empty and has no documents, or already has it.
+   */
+  adopt(logId: string): Promise<void>;
+
   /** The last position and the first that is still stored; `at` asks for the last one recorded up to that time. */
   head(options?: { at?: string }): Promise<Head>;
 
@@ -66,11 +92,25 @@ export interface Backend {
   /** Documents of a collection, by key. */
   documents(query: DocumentQuery): Promise<StoredDocument[]>;
 
+  /** The names of all collections that hold a document, in order of their code points. */
+  collections(): Promise<string[]>;
+
   /** State for readiness, statistics and the person on call. Never throws: a failure is a finding. */
   health(): Promise<BackendHealth>;
 
   /** What the log and its documents take up, and where. A backend that keeps nothing on a disk has none. */
   storage?(): Promise<StorageUse>;
+}
+
+/** An event with everything a store keeps of it: what copies, backups and archives carry. */
+export interface LoggedEvent extends StoredEvent, EventOrigin {
+  /** Index terms, as in NewEvent. */
+  readonly terms: readonly string[];
+}
+
+export interface LoadBatch {
+  readonly events: readonly LoggedEvent[];
+  readonly documents?: readonly StoredDocument[];
 }
 
 /** All of it commits, or none. */

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Metrics } from '../../metrics.ts';
-import type { EventOrigin, NewEvent, StoredEvent } from '../../model/event.ts';
+import { isUuid, type NewEvent } from '../../model/event.ts';
 import { EVERYTHING, type Filter, matchesFilter, type OrderBy } from '../../model/filter.ts';
 import { type Check, matches } from '../../model/query.ts';
-import { compareTimestamps, formatTimestamp } from '../../model/timestamp.ts';
+import { compareTimestamps, formatTimestamp, timestampMicros } from '../../model/timestamp.ts';
 import { ParsedBlock } from '../framing.ts';
+import { idsTaken, loadRefusal, notAdopted } from '../load.ts';
 import type {
   AggregateGroup,
   AggregateQuery,
@@ -18,6 +19,8 @@ import type {
   DocumentWrite,
   EventBlock,
   Head,
+  LoadBatch,
+  LoggedEvent,
   ReadQuery,
   ReadResult,
   SortKey,
@@ -29,11 +32,6 @@ import type {
 } from '../store.ts';
 import { extended, keysOf, NOTHING } from './groups.ts';
 import { TermIndex } from './term-index.ts';
-
-/** What is kept of an event: all that a reader gets, and what a repeated append is compared with. */
-interface LoggedEvent extends StoredEvent, EventOrigin {
-  readonly terms: readonly string[];
-}
 
 interface KnownKey {
   readonly hash: string;
@@ -52,15 +50,16 @@ const BLOCK_EVENTS = 256;
  */
 export class MemoryBackend implements Backend {
   readonly name = 'memory';
-  readonly logId = randomUUID();
   readonly #metrics: Metrics;
   readonly #now: () => number;
-  /** The event at position n is the element n - 1. */
+  /** In order of position. What was loaded may have gaps. */
   readonly #log: LoggedEvent[] = [];
+  readonly #byPosition = new Map<number, LoggedEvent>();
   readonly #index = new TermIndex();
   readonly #byId = new Map<string, LoggedEvent>();
   readonly #keys = new Map<string, KnownKey>();
   readonly #documents = new Map<string, StoredDocument>();
+  #logId: string = randomUUID();
   #lastMs = 0;
   #running = false;
 
@@ -68,6 +67,10 @@ export class MemoryBackend implements Backend {
   constructor({ metrics, now = Date.now }: { metrics: Metrics; now?: () => number }) {
     this.#metrics = metrics;
     this.#now = now;
+  }
+
+  get logId(): string {
+    return this.#logId;
   }
 
   async start(): Promise<void> {
@@ -80,7 +83,7 @@ export class MemoryBackend implements Backend {
 
   async append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
     this.#refuseUnlessRunning();
-    const base = this.#log.length;
+    const base = this.#head;
     const recordedMs = this.#tick();
     return { base, verdicts: requests.map((request) => this.#decide(request, { base, recordedMs })) };
   }
@@ -103,7 +106,7 @@ export class MemoryBackend implements Backend {
 
   async *scan(filter: Filter, { signal }: { signal: AbortSignal }): AsyncGenerator<EventBlock> {
     this.#refuseUnlessRunning();
-    const last = Math.min(this.#log.length, filter.before - 1);
+    const last = Math.min(this.#head, filter.before - 1);
     const found = this.#select({ ...filter, before: last + 1 }, this.#index.forFilter(filter));
     for (let at = 0; at < found.length && !signal.aborted; at += BLOCK_EVENTS) {
       const isEnd = at + BLOCK_EVENTS >= found.length;
@@ -166,9 +169,10 @@ export class MemoryBackend implements Backend {
 
   async head({ at }: { at?: string } = {}): Promise<Head> {
     this.#refuseUnlessRunning();
-    if (at === undefined) return { position: this.#log.length, oldest: 1 };
+    const oldest = this.#log[0]?.position ?? 1;
+    if (at === undefined) return { position: this.#head, oldest };
     const last = this.#log.findLast((event) => compareTimestamps(event.recordedAt, at) <= 0);
-    return { position: last?.position ?? 0, oldest: 1 };
+    return { position: last?.position ?? 0, oldest };
   }
 
   /** No other process can write here, so nobody is ever called. */
@@ -196,6 +200,44 @@ export class MemoryBackend implements Backend {
       )
       .sort((a, b) => sign * compareText(a.key, b.key))
       .slice(0, limit);
+  }
+
+  async collections(): Promise<string[]> {
+    this.#refuseUnlessRunning();
+    return [...new Set([...this.#documents.values()].map(({ collection }) => collection))].sort(compareText);
+  }
+
+  async *records(
+    { after, upTo }: { after: number; upTo: number },
+    { signal }: { signal: AbortSignal },
+  ): AsyncGenerator<readonly LoggedEvent[]> {
+    this.#refuseUnlessRunning();
+    const found = this.#log.filter(({ position }) => position > after && position <= upTo);
+    for (let at = 0; at < found.length && !signal.aborted; at += BLOCK_EVENTS) {
+      yield found.slice(at, at + BLOCK_EVENTS);
+    }
+  }
+
+  async load({ events, documents = [] }: LoadBatch): Promise<void> {
+    this.#refuseUnlessRunning();
+    const refusal = loadRefusal(events, this.#head);
+    if (refusal !== undefined) throw refusal;
+    const taken = events.filter(({ id }) => this.#byId.has(id));
+    if (taken.length > 0) throw idsTaken(taken.map(({ id }) => id));
+    for (const event of events) {
+      this.#keep(event);
+      this.#lastMs = Math.max(this.#lastMs, Math.ceil(Number(timestampMicros(event.recordedAt)) / 1000));
+    }
+    for (const document of documents) {
+      this.#documents.set(documentName(document.collection, document.key), document);
+    }
+  }
+
+  async adopt(logId: string): Promise<void> {
+    this.#refuseUnlessRunning();
+    if (logId === this.#logId) return;
+    if (!isUuid(logId) || this.#log.length > 0 || this.#documents.size > 0) throw notAdopted(logId);
+    this.#logId = logId;
   }
 
   async health(): Promise<BackendHealth> {
@@ -238,7 +280,7 @@ export class MemoryBackend implements Backend {
 
   #store({ events, writes, idempotency }: AppendRequest, recordedMs: number): Verdict {
     const recordedAt = formatTimestamp(recordedMs);
-    const firstPosition = events.length === 0 ? 0 : this.#log.length + 1;
+    const firstPosition = events.length === 0 ? 0 : this.#head + 1;
     const stored = events.map((event, part) => this.#add(event, { part, parts: events.length, recordedAt }));
     for (const write of writes) this.#write(write, recordedAt);
     if (idempotency !== undefined) {
@@ -253,13 +295,18 @@ export class MemoryBackend implements Backend {
 
   #add(event: NewEvent, place: { part: number; parts: number; recordedAt: string }): LoggedEvent {
     const { id, type, terms, body, sent } = event;
-    const position = this.#log.length + 1;
+    const position = this.#head + 1;
     const timestamp = event.timestamp ?? place.recordedAt;
     const logged = { ...place, position, id, type, timestamp, terms, body, sent };
-    this.#log.push(logged);
-    this.#byId.set(id, logged);
-    this.#index.add(position, logged);
+    this.#keep(logged);
     return logged;
+  }
+
+  #keep(event: LoggedEvent): void {
+    this.#log.push(event);
+    this.#byPosition.set(event.position, event);
+    this.#byId.set(event.id, event);
+    this.#index.add(event.position, event);
   }
 
   #write({ collection, key, expectedRevision, body }: DocumentWrite, updatedAt: string): void {
@@ -295,8 +342,12 @@ export class MemoryBackend implements Backend {
     return found;
   }
 
+  get #head(): number {
+    return this.#log.at(-1)?.position ?? 0;
+  }
+
   #at(position: number): LoggedEvent {
-    const event = this.#log[position - 1];
+    const event = this.#byPosition.get(position);
     if (event === undefined) throw new StoreError('STORAGE_ERROR', `Position ${position} is not in the log.`);
     return event;
   }

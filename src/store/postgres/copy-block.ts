@@ -13,7 +13,7 @@ import type { EventBlock, Framing } from '../store.ts';
  * for the text of ids and times; written byte by byte it takes a fifth.
  */
 const SIGNATURE_BYTES = 19;
-const AT = {
+export const AT = {
   position: 6,
   recordedAt: 18,
   timestamp: 30,
@@ -23,7 +23,7 @@ const AT = {
   body: 70,
 } as const;
 
-interface Tuples {
+export interface Tuples {
   readonly bytes: Buffer;
   /** Where in `bytes` each tuple begins. */
   readonly offsets: number[];
@@ -31,10 +31,18 @@ interface Tuples {
   readonly lastPosition: number;
 }
 
-/** Splits the chunks of a binary COPY into tuples. */
+/**
+ * Splits the chunks of a binary COPY into tuples. The body is the last field; more fields of fixed width may stand
+ * between it and the type.
+ */
 export class TupleParser {
+  readonly #bodyAt: number;
   #rest: Buffer = Buffer.alloc(0);
   #headerLeft = SIGNATURE_BYTES;
+
+  constructor(bodyAt: number = AT.body) {
+    this.#bodyAt = bodyAt;
+  }
 
   push(chunk: Buffer): Tuples | undefined {
     let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
@@ -50,8 +58,9 @@ export class TupleParser {
     const types = new Set<number>();
     let at = 0;
     let last = 0;
-    while (at + AT.body <= bytes.length && bytes.readInt16BE(at) >= 0) {
-      const end = at + AT.body + bytes.readInt32BE(at + AT.bodyLength);
+    const bodyAt = this.#bodyAt;
+    while (at + bodyAt <= bytes.length && bytes.readInt16BE(at) >= 0) {
+      const end = at + bodyAt + bytes.readInt32BE(at + bodyAt - 4);
       if (end > bytes.length) break;
       offsets.push(at);
       types.add(bytes.readInt32BE(at + AT.type));
@@ -264,19 +273,19 @@ function ascii(text: string): Uint8Array {
   return Buffer.from(text, 'latin1');
 }
 
-function readPosition(bytes: Buffer, at: number): number {
+export function readPosition(bytes: Buffer, at: number): number {
   return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 
 /** Canonical text of a binary timestamptz: microseconds since 2000. */
-function readTimestamp(bytes: Buffer, at: number): string {
+export function readTimestamp(bytes: Buffer, at: number): string {
   const micros = bytes.readBigInt64BE(at);
   const rest = ((micros % 1000n) + 1000n) % 1000n;
   const ms = Number((micros - rest) / 1000n);
   return formatTimestamp(ms + MS_1970_TO_2000, Number(rest));
 }
 
-function readUuid(bytes: Buffer, at: number): string {
+export function readUuid(bytes: Buffer, at: number): string {
   const hex = bytes.toString('hex', at, at + 16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -13,6 +13,8 @@ import type {
   DocumentQuery,
   EventBlock,
   Head,
+  LoadBatch,
+  LoggedEvent,
   ReadQuery,
   ReadResult,
   StorageUse,
@@ -118,6 +120,25 @@ export class EmbeddedBackend implements Backend {
 
   documents(query: DocumentQuery): Promise<StoredDocument[]> {
     return this.#backend.documents(query);
+  }
+
+  collections(): Promise<string[]> {
+    return this.#backend.collections();
+  }
+
+  records(
+    range: { after: number; upTo: number },
+    options: { signal: AbortSignal },
+  ): AsyncIterable<readonly LoggedEvent[]> {
+    return this.#backend.records(range, options);
+  }
+
+  load(batch: LoadBatch): Promise<void> {
+    return this.#backend.load(batch);
+  }
+
+  adopt(logId: string): Promise<void> {
+    return this.#backend.adopt(logId);
   }
 
   async health(): Promise<BackendHealth> {

@@ -1,4 +1,3 @@
-import { to as copyTo } from 'pg-copy-streams';
 import { LIMITS } from '../../limits.ts';
 import type { StoredEvent } from '../../model/event.ts';
 import type { Filter } from '../../model/filter.ts';
@@ -6,7 +5,8 @@ import { ParsedBlock } from '../framing.ts';
 import type { EventBlock } from '../store.ts';
 import { systemTypes } from './compile-query.ts';
 import type { Connections } from './connections.ts';
-import { CopyBlock, TupleParser } from './copy-block.ts';
+import { CopyBlock } from './copy-block.ts';
+import { copiedOut } from './copy-out.ts';
 import type { Reader } from './reader.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
 
@@ -19,7 +19,6 @@ import type { TypeCatalogue } from './type-catalogue.ts';
  * A scan with a filter goes by pages of the reader, which picks the side to drive by.
  */
 const WINDOW_BYTES = 8 * 1024 * 1024;
-const BLOCK_BYTES = 256 * 1024;
 const PAGE_EVENTS_MAX = LIMITS.pageSizeMax;
 const FIRST_WINDOW = 256;
 
@@ -103,34 +102,9 @@ export class Scanner {
     const text = `copy (select position, recorded_at, timestamp, id, type, body from ${this.#schema}.events
       where position > ${after} and position <= ${to}${selected}
       order by position) to stdout (format binary)`;
-    const blocks = new Handover<CopyBlock>();
-    const done = this.#connections.withClient('scanning the log', async (client) => {
-      const stream = client.query(copyTo(text, { highWaterMark: BLOCK_BYTES }));
-      const abort = () => stream.destroy(new Error('the reader has gone away'));
-      signal.addEventListener('abort', abort, { once: true });
-      try {
-        const parser = new TupleParser();
-        for await (const chunk of stream) {
-          const tuples = parser.push(chunk as Buffer);
-          if (tuples === undefined) continue;
-          const namer = await this.#types.namer(tuples.types);
-          if (!(await blocks.put(new CopyBlock(tuples.bytes, tuples.offsets, tuples.lastPosition, namer)))) {
-            throw new Error('the reader has gone away');
-          }
-        }
-      } finally {
-        signal.removeEventListener('abort', abort);
-      }
-    });
-    const finished = done.then(
-      () => blocks.end(undefined),
-      (error: unknown) => blocks.end(signal.aborted ? undefined : error),
-    );
-    try {
-      yield* blocks;
-    } finally {
-      blocks.cancel();
-      await finished;
+    for await (const tuples of copiedOut(this.#connections, text, { what: 'scanning the log', signal })) {
+      const namer = await this.#types.namer(tuples.types);
+      yield new CopyBlock(tuples.bytes, tuples.offsets, tuples.lastPosition, namer);
     }
   }
 }
@@ -145,54 +119,4 @@ const noName = (): string => '';
 
 function clamp(value: number, min: number, max: number): number {
   return Math.max(min, Math.min(max, value));
-}
-
-/** Hands values from a producer to one consumer, a few ahead. */
-class Handover<T> {
-  readonly #values: T[] = [];
-  #wakeConsumer: (() => void) | undefined;
-  #wakeProducer: (() => void) | undefined;
-  #ended = false;
-  #cancelled = false;
-  #error: unknown;
-
-  /** Resolves when there is room for more; false when nobody wants it. */
-  async put(value: T): Promise<boolean> {
-    this.#values.push(value);
-    this.#wakeConsumer?.();
-    if (this.#values.length > 2 && !this.#cancelled) {
-      await new Promise<void>((resolve) => {
-        this.#wakeProducer = resolve;
-      });
-    }
-    return !this.#cancelled;
-  }
-
-  end(error: unknown): void {
-    this.#ended = true;
-    this.#error = error;
-    this.#wakeConsumer?.();
-  }
-
-  cancel(): void {
-    this.#cancelled = true;
-    this.#wakeProducer?.();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
-    for (;;) {
-      const value = this.#values.shift();
-      if (value !== undefined) {
-        this.#wakeProducer?.();
-        yield value;
-      } else if (this.#ended) {
-        if (this.#error !== undefined) throw this.#error;
-        return;
-      } else {
-        await new Promise<void>((resolve) => {
-          this.#wakeConsumer = resolve;
-        });
-      }
-    }
-  }
 }

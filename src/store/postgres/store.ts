@@ -11,6 +11,8 @@ import type {
   DocumentQuery,
   EventBlock,
   Head,
+  LoadBatch,
+  LoggedEvent,
   ReadQuery,
   ReadResult,
   StorageUse,
@@ -20,10 +22,12 @@ import type {
 } from '../store.ts';
 import { Aggregates } from './aggregates.ts';
 import { Connections, type Logger } from './connections.ts';
+import { Loader } from './loader.ts';
 import { applyMigrations } from './migrate.ts';
 import { type PostgresOptions, parsePostgresUrl } from './options.ts';
 import { Planner } from './planner.ts';
 import { Reader } from './reader.ts';
+import { logged } from './records.ts';
 import { fromTimestamptz } from './rows.ts';
 import { Scanner } from './scan.ts';
 import { TypeCatalogue } from './type-catalogue.ts';
@@ -42,6 +46,7 @@ export class PostgresBackend implements Backend {
   readonly #reader: Reader;
   readonly #aggregates: Aggregates;
   readonly #scanner: Scanner;
+  readonly #loader: Loader;
   #logId = '';
   /** The head query under way, and the one that calls arriving meanwhile will share. */
   #heads: { current: Promise<Head>; next: Promise<Head> | undefined } | undefined;
@@ -62,6 +67,7 @@ export class PostgresBackend implements Backend {
     this.#reader = new Reader(this.#connections, this.#types, planner, schema);
     this.#aggregates = new Aggregates(this.#connections, this.#types, planner, schema);
     this.#scanner = new Scanner(this.#connections, this.#types, this.#reader, schema);
+    this.#loader = new Loader(this.#connections, this.#types, schema);
   }
 
   get logId(): string {
@@ -97,6 +103,7 @@ export class PostgresBackend implements Backend {
   async stop(): Promise<void> {
     await this.#watcher.stop();
     await this.#writer.stop();
+    await this.#loader.stop();
     await this.#connections.stop();
   }
 
@@ -159,6 +166,44 @@ export class PostgresBackend implements Backend {
       body: row[3] as string,
       updatedAt: fromTimestamptz(row[4] as string),
     }));
+  }
+
+  async collections(): Promise<string[]> {
+    const rows = await this.#connections.query(
+      'reading the collections of documents',
+      `with recursive found(collection) as (
+         (select d.collection from ${this.#options.schema}.documents d order by d.collection limit 1)
+         union all
+         select (select d.collection from ${this.#options.schema}.documents d
+                  where d.collection > f.collection order by d.collection limit 1)
+           from found f where f.collection is not null
+       ) select collection from found where collection is not null`,
+    );
+    return rows.map(([collection]) => collection as string);
+  }
+
+  async *records(
+    { after, upTo }: { after: number; upTo: number },
+    { signal }: { signal: AbortSignal },
+  ): AsyncGenerator<readonly LoggedEvent[]> {
+    const { position, oldest } = await this.head();
+    const range = { after: Math.max(after, oldest - 1), upTo: Math.min(upTo, position) };
+    yield* logged(range, {
+      connections: this.#connections,
+      types: this.#types,
+      schema: this.#options.schema,
+      signal,
+    });
+  }
+
+  async load(batch: LoadBatch): Promise<void> {
+    await this.#loader.load(batch);
+    if (batch.events.length > 0) this.#watcher.loaded();
+  }
+
+  async adopt(logId: string): Promise<void> {
+    await this.#loader.adopt(logId);
+    this.#logId = logId;
   }
 
   async health(): Promise<BackendHealth> {

@@ -73,7 +73,15 @@ export class Watcher {
       (count, { kind }, index) => (kind === 'stored' ? count + (requests[index]?.events.length ?? 0) : count),
       0,
     );
-    if (events === 0 && base >= 0) return;
+    if (events > 0 || base < 0) this.#committed({ base, events });
+  }
+
+  /** Takes note of events that this process loaded: they may end anywhere above the head it knew. */
+  loaded(): void {
+    this.#committed({ base: -1, events: 0 });
+  }
+
+  #committed({ base, events }: { base: number; events: number }): void {
     // Where the batch was settled after a broken connection its place is not known: look, as others do.
     if (base < 0 || base > this.#head) this.#wakeAll();
     if (base >= 0) this.#head = Math.max(this.#head, base + events);
