@@ -1,4 +1,4 @@
-import { fillPeer, installPeers, runPeer } from '../harness/peers.ts';
+import { fillPeer, installPeers, type Peer, runPeer } from '../harness/peers.ts';
 import { interleave, medianRatio } from '../harness/rounds.ts';
 import { load } from '../harness/wrk.ts';
 import type { Lab } from '../lab.ts';
@@ -6,21 +6,18 @@ import type { Finding } from '../rows.ts';
 import { rates, refuseErrors } from './appends.ts';
 import { conflictShare, guardedBodies } from './conditions.ts';
 
-/** The peers start with a tenth of the events that Stele holds: their indexes are the smaller ones. */
-const PEER_SHARE = 0.1;
+/** A peer is filled in steps: it keeps the events of a step in memory. */
+const FILLED_AT_ONCE = 100_000;
 
 /** Stele over HTTP beside event stores that run in the process of their callers, on the same PostgreSQL. */
 export async function measurePeers(lab: Lab): Promise<Finding[]> {
   const { rounds, seconds, events } = lab.scale;
   await installPeers();
-  const filling = lab.bodies(Math.floor(events * PEER_SHARE), (next) => JSON.stringify(next()));
   const one = lab.bodies(20_000, (next) => JSON.stringify(next()));
   const guarded = guardedBodies(lab);
   const { port } = await lab.start('stele', await lab.database({ events }));
-  const dcb = lab.url(await lab.emptyDatabase());
-  const emmett = lab.url(await lab.emptyDatabase());
-  await fillPeer('dcb-es', { url: dcb, events: filling });
-  await fillPeer('emmett', { url: emmett, events: filling });
+  const dcb = await filled(lab, 'dcb-es');
+  const emmett = await filled(lab, 'emmett');
   const append = () => load({ port, path: '/v1/events', bodies: one, connections: 64, seconds });
   const conditional = () =>
     load({ port, path: '/v1/events/batch', bodies: guarded, connections: 64, seconds, followHead: true });
@@ -56,4 +53,16 @@ export async function measurePeers(lab: Lab): Promise<Finding[]> {
       figures: { perSecond: rates(ours), peerPerSecond: rates(emmettAppend) },
     },
   ];
+}
+
+/** A database in which the peer holds as many events as Stele does. */
+async function filled(lab: Lab, peer: Peer): Promise<string> {
+  const database = await lab.emptyDatabase();
+  const url = lab.url(database);
+  for (let rest = lab.scale.events; rest > 0; rest -= FILLED_AT_ONCE) {
+    const events = lab.bodies(Math.min(rest, FILLED_AT_ONCE), (next) => JSON.stringify(next()));
+    await fillPeer(peer, { url, events });
+  }
+  await lab.postgres.query(database, 'VACUUM (ANALYZE)');
+  return url;
 }
