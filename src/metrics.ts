@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { ERROR_CATALOGUE } from './errors.ts';
 
 /**
  * Every metric's name, help and buckets. Names follow the Prometheus conventions: base units, `_total` for
@@ -20,7 +21,7 @@ export function createMetrics() {
     registry.removeSingleMetric(`stele_nodejs_active_${kind}_total`);
   }
   const registers = [registry];
-  return {
+  const metrics = {
     registry,
     appendSeconds: new Histogram({
       name: 'stele_append_duration_seconds',
@@ -215,4 +216,10 @@ export function createMetrics() {
       registers,
     }),
   };
+  // A counter that begins with its first failure hides it: its rate is that of the second.
+  for (const code of Object.keys(ERROR_CATALOGUE)) metrics.failures.inc({ code }, 0);
+  for (const decided of ['memory', 'store']) metrics.conflicts.inc({ decided }, 0);
+  for (const result of ['replayed', 'refused']) metrics.duplicates.inc({ result }, 0);
+  for (const reason of ['buffer', 'stall']) metrics.streamEvictions.inc({ reason }, 0);
+  return metrics;
 }
