@@ -11,6 +11,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   append: () => import('./cli/append.ts'),
   query: () => import('./cli/query.ts'),
   tail: () => import('./cli/tail.ts'),
+  copy: () => import('./cli/copy.ts'),
   config: () => import('./cli/config.ts'),
 };
 

@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress';
+import type { CopyProgress } from '../store/copy.ts';
 
 const BAR_AFTER_MS = 1000;
 const LINE_EVERY_MS = 5000;
@@ -71,4 +72,19 @@ export class Progress {
 interface Figures {
   readonly events: number;
   readonly perSecond: number;
+}
+
+/** Shows a copy: first what is stored, then what is compared, each with its own bar. */
+export function copyProgress(): { onProgress(progress: CopyProgress): void; stop(): void } {
+  let shown: { phase: CopyProgress['phase']; progress: Progress } | undefined;
+  return {
+    onProgress({ phase, positions, done, events }) {
+      if (shown?.phase !== phase) {
+        shown?.progress.stop();
+        shown = { phase, progress: new Progress(positions) };
+      }
+      shown.progress.update(done, events);
+    },
+    stop: () => shown?.progress.stop(),
+  };
 }

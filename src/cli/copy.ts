@@ -1,0 +1,46 @@
+import { copyLog } from '../store/copy.ts';
+import { type Command, EXIT, readArguments, UsageError } from './command.ts';
+import { copyProgress } from './progress.ts';
+import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
+import { writeOut } from './terminal.ts';
+
+export const command: Command = {
+  summary: 'copy a log from one store to another',
+
+  help: () => `Usage: stele copy <from> <to> [--quick]
+
+Makes <to> the copy of <from>: events with their positions, ids and times, documents, and the identity of the log. To
+change the backend, stop the service, copy, and start it with the URL of the copy.
+
+What is there already is not copied again, so that a run that was killed is gone on with by running it again, and a
+later run copies what came since. A store that holds another log, or went on by itself, is refused (exit code 3).
+At the end both logs are compared event by event, and the checksum over all of them is printed.
+
+  --quick      compare only what this run has copied, and the last of what was there
+
+${STORE_HELP}
+
+Examples:
+  stele copy embedded:./data/pg @/run/secrets/store-url
+  stele copy postgres://old.example/stele postgres://new.example/stele`,
+
+  async run(argv) {
+    const args = readArguments(argv, { quick: 'switch' }, { positionalsMax: 2 });
+    const [first, second] = args.positionals;
+    if (first === undefined || second === undefined)
+      throw new UsageError('copy: takes two stores, <from> <to>.');
+    const from = await storeUrl(first);
+    const to = await storeUrl(second);
+    if (from === to) throw new UsageError('copy: both stores are the same.');
+    const compare = args.has('quick') ? 'new' : 'all';
+    const { onProgress, stop } = copyProgress();
+    const result = await interruptible((signal) =>
+      withStore(from, (source) =>
+        withStore(to, (target) => copyLog(source, target, { signal, compare, onProgress })),
+      ),
+    ).finally(stop);
+    if (result === undefined) return EXIT.failure;
+    await writeOut(`${JSON.stringify(result)}\n`);
+    return EXIT.ok;
+  },
+};

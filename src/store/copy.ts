@@ -1,0 +1,218 @@
+import { StoreError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import { copyDocuments } from './copy-documents.ts';
+import { Fingerprint, isSameRecord } from './fingerprint.ts';
+import type { Backend, LoggedEvent } from './store.ts';
+
+/**
+ * Makes one store the copy of another: the same positions, ids and times, the same documents, the same identity.
+ *
+ *   documents ─→ head of the source ─→ is the target a beginning of it? ─→ load what is missing ─→ compare
+ *
+ * Documents are read before the head, so that none of them speaks of an event that is not copied. Everything is
+ * loaded in batches, each one commit: after a kill the head of the target says where to go on, and the events
+ * before it are compared with the source's first. A second run therefore copies only what came since.
+ */
+export interface CopyOptions {
+  readonly signal: AbortSignal;
+  /** Compare all of both logs at the end, or only what this run has copied. */
+  readonly compare: 'all' | 'new';
+  /** The last position to copy; without it the head of the source. */
+  readonly upTo?: number;
+  onProgress?(progress: CopyProgress): void;
+}
+
+export interface CopyProgress {
+  readonly phase: 'copying' | 'comparing';
+  /** Positions of this phase, and how many of them are behind. */
+  readonly positions: number;
+  readonly done: number;
+  readonly events: number;
+}
+
+export interface CopyResult {
+  readonly logId: string;
+  /** Events that were stored, and documents that were written or removed, by this run. */
+  readonly events: number;
+  readonly documents: number;
+  /** The head of the target now. */
+  readonly position: number;
+  readonly compared: { readonly events: number; readonly sha256: string };
+}
+
+const TAIL_POSITIONS = 1000;
+const LOAD_BYTES = 4 * 1024 * 1024;
+
+/**
+ * @throws StoreError LOG_MISMATCH when the target has another history, STORAGE_ERROR naming the position when the
+ *   copy is not what the source is, or what the stores fail with.
+ */
+export async function copyLog(from: Backend, to: Backend, options: CopyOptions): Promise<CopyResult> {
+  const { signal } = options;
+  await takeIdentity(from, to);
+  const documents = await copyDocuments(from, to, signal);
+  const source = await from.head();
+  const target = await to.head();
+  const upTo = Math.min(source.position, options.upTo ?? source.position);
+  if (target.position > upTo) {
+    throw otherHistory(`it goes on to position ${target.position}, the source ends at ${upTo}`);
+  }
+  const tail = {
+    after: Math.max(0, target.position - TAIL_POSITIONS, source.oldest - 1),
+    upTo: target.position,
+  };
+  const known = await compareLogs(from, to, { ...tail, signal });
+  if (known.difference !== undefined) throw otherHistory(known.difference);
+
+  const events = await loadMissing(from, to, { after: target.position, upTo, options });
+  signal.throwIfAborted();
+  const floor = target.position === 0 ? source.oldest : Math.max(target.oldest, source.oldest);
+  const compared = await compareLogs(from, to, {
+    after: options.compare === 'all' ? floor - 1 : target.position,
+    upTo,
+    signal,
+    onProgress: options.onProgress,
+  });
+  if (compared.difference !== undefined) {
+    throw new StoreError('STORAGE_ERROR', `The copy is not like the source: ${compared.difference}.`);
+  }
+  const { position } = await to.head();
+  const { events: count, sha256 } = compared;
+  return { logId: to.logId, events, documents, position, compared: { events: count, sha256 } };
+}
+
+async function takeIdentity(from: Backend, to: Backend): Promise<void> {
+  if (from.logId === to.logId) return;
+  await to.adopt(from.logId).catch((error: unknown) => {
+    const isOther = error instanceof StoreError && error.code === 'VALIDATION_FAILED';
+    throw isOther ? otherHistory(`it holds the log ${to.logId}, the source is ${from.logId}`) : error;
+  });
+}
+
+/** Reads and stores at the same time: the next batch is read while one is on its way. */
+async function loadMissing(
+  from: Backend,
+  to: Backend,
+  { after, upTo, options }: { after: number; upTo: number; options: CopyOptions },
+): Promise<number> {
+  const { signal, onProgress } = options;
+  let events = 0;
+  let loading: Promise<void> = Promise.resolve();
+  for await (const batch of batchesOf(from.records({ after, upTo }, { signal }))) {
+    await loading;
+    signal.throwIfAborted();
+    loading = to.load({ events: batch });
+    // It is awaited before the next one, which may come much later.
+    loading.catch(() => undefined);
+    events += batch.length;
+    const done = (batch.at(-1)?.position ?? after) - after;
+    onProgress?.({ phase: 'copying', positions: upTo - after, done, events });
+  }
+  await loading;
+  return events;
+}
+
+/** Events in lots that fit one commit. */
+export async function* batchesOf(
+  blocks: AsyncIterable<readonly LoggedEvent[]>,
+): AsyncGenerator<readonly LoggedEvent[]> {
+  let batch: LoggedEvent[] = [];
+  let bytes = 0;
+  for await (const block of blocks) {
+    for (const event of block) {
+      batch.push(event);
+      bytes += event.body.length;
+      if (batch.length >= LIMITS.commitEventsMax || bytes >= LOAD_BYTES) {
+        yield batch;
+        batch = [];
+        bytes = 0;
+      }
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+export interface Comparison {
+  readonly events: number;
+  /** Over the events of the first log. */
+  readonly sha256: string;
+  /** What differs first, and where; undefined when the logs are the same in the range. */
+  readonly difference: string | undefined;
+}
+
+/** Compares two logs event by event in (after, upTo]. */
+export async function compareLogs(
+  from: Backend,
+  to: Backend,
+  {
+    after,
+    upTo,
+    signal,
+    onProgress,
+  }: { after: number; upTo: number; signal: AbortSignal; onProgress?: CopyOptions['onProgress'] | undefined },
+): Promise<Comparison> {
+  const fingerprint = new Fingerprint();
+  const others = flatten(to.records({ after, upTo }, { signal }));
+  const result = (difference?: string): Comparison => ({
+    events: fingerprint.count,
+    sha256: fingerprint.finish(),
+    difference,
+  });
+  try {
+    for await (const block of from.records({ after, upTo }, { signal })) {
+      for (const event of block) {
+        const { value: other } = await others.next();
+        signal.throwIfAborted();
+        if (other === undefined) return result(`position ${event.position} is missing`);
+        if (!isSameRecord(event, other)) {
+          return result(
+            other.position === event.position
+              ? `the events at position ${event.position} differ`
+              : `position ${Math.min(event.position, other.position)} is in one of them only`,
+          );
+        }
+        fingerprint.add(event);
+      }
+      const done = fingerprint.lastPosition - after;
+      onProgress?.({ phase: 'comparing', positions: upTo - after, done, events: fingerprint.count });
+    }
+    signal.throwIfAborted();
+    const { value: surplus } = await others.next();
+    return surplus === undefined ? result() : result(`position ${surplus.position} is in one of them only`);
+  } finally {
+    await others.return();
+  }
+}
+
+/** Async generators cost a turn of the microtask queue an event; this takes whole blocks. */
+function flatten(blocks: AsyncIterable<readonly LoggedEvent[]>): {
+  next(): Promise<{ value: LoggedEvent | undefined }>;
+  return(): Promise<void>;
+} {
+  const iterator = blocks[Symbol.asyncIterator]();
+  let block: readonly LoggedEvent[] = [];
+  let at = 0;
+  return {
+    async next() {
+      while (at >= block.length) {
+        const step = await iterator.next();
+        if (step.done === true) return { value: undefined };
+        block = step.value;
+        at = 0;
+      }
+      const value = block[at];
+      at += 1;
+      return { value };
+    },
+    async return() {
+      await iterator.return?.(undefined);
+    },
+  };
+}
+
+function otherHistory(what: string): StoreError {
+  return new StoreError(
+    'LOG_MISMATCH',
+    `The target has a history of its own: ${what}. Copy into an empty store, or one that was made by copying this source.`,
+  );
+}
