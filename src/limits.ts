@@ -46,6 +46,8 @@ export const LIMITS = {
 
   // The append queue. A batch is what arrived while the one before was in flight, up to these.
   commitEventsMax: 2000,
+  /** Up to here a batch takes everything that waits; see `store/group-commit.ts`. */
+  commitEventsUnshared: 16,
   commitRequestsMax: 1000,
   commitBytesMax: 32 * MIB,
   queueEventsMax: 20_000,

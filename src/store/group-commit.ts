@@ -17,6 +17,10 @@ import { Window } from './window.ts';
  * time, and the next is what arrived meanwhile: under load the batches grow by themselves, and a lone request
  * never waits for company. There is no timer.
  *
+ * A batch takes no more than half of all that is under way, waiting or about to come back. Who takes everything
+ * makes everyone wait in step: the store stands still while all are answered and read anew, and the service while
+ * all are stored. With two halves one is in the store while the other is answered, which gave 16 % more appends.
+ *
  * A request on its way:
  *
  *   arrives → queued → in a batch → answered
@@ -34,7 +38,7 @@ import { Window } from './window.ts';
  *   id, one key or one document) goes to the front of the next batch instead. The first of a batch is never
  *   deferred, so everyone moves on.
  *
- * Two batches in flight were measured and gave nothing on two cores.
+ * Two batches in flight were measured, over two connections and over one, and gave nothing on two cores.
  */
 export type AppendAnswer =
   | ({ readonly kind: 'stored'; readonly replayed: boolean } & StoredAppend)
@@ -74,6 +78,8 @@ export class GroupCommit {
   #queue: Pending[] = [];
   #queueEvents = 0;
   #queueBytes = 0;
+  /** Events of the batch that was settled last: their callers are about to come back. */
+  #settledEvents = 0;
   /** The last position that this process knows to be committed; the window is complete up to here. */
   #head = HEAD_UNKNOWN;
   #inFlight = false;
@@ -215,6 +221,7 @@ export class GroupCommit {
       if (this.#queue.length > 0) setImmediate(() => this.#answerAll());
     }
     this.#answerAll();
+    this.#settledEvents = 0;
     this.#inFlight = false;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -223,10 +230,13 @@ export class GroupCommit {
     const batch: Pending[] = [];
     const deferred: Pending[] = [];
     const forming = new FormingBatch();
+    // Those who were answered last are counted as waiting: clients that append without pause will be.
+    const share = Math.max(LIMITS.commitEventsUnshared, (this.#queueEvents + this.#settledEvents) / 2);
     let taken = 0;
     for (const pending of this.#queue) {
       const { events } = pending.request;
       const full =
+        forming.events >= share ||
         batch.length >= LIMITS.commitRequestsMax ||
         forming.events + events.length > LIMITS.commitEventsMax ||
         forming.bytes + pending.bytes > LIMITS.commitBytesMax;
@@ -326,6 +336,7 @@ export class GroupCommit {
       }
     }
     this.#head = known ? base + committed.length : HEAD_UNKNOWN;
+    this.#settledEvents = committed.length;
     if (committed.length > 0) {
       this.#metrics.eventsAppended.inc(committed.length);
       this.#metrics.commitEvents.observe(committed.length);

@@ -37,6 +37,24 @@ t.test('what arrives while a commit is under way shares the next one', async (t)
   t.strictSame(sizes(gate), [1, 3]);
 });
 
+t.test('a batch takes half of what is under way', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const crowd = Array.from({ length: 63 }, () => append({ events: [event()] }));
+  gate.open();
+  await Promise.all(crowd);
+  t.strictSame(sizes(gate), [1, 32, 31], 'half of 63 that wait and one that is about to come back');
+});
+
+t.test('a batch takes all that waits while that is little', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const few = Array.from({ length: 16 }, () => append({ events: [event()] }));
+  gate.open();
+  await Promise.all(few);
+  t.strictSame(sizes(gate), [1, 16]);
+});
+
 t.test('an answer holds ids, times and positions of the events in their order', async (t) => {
   const { store, gate, append } = await stage(t);
   gate.open();
