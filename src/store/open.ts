@@ -3,6 +3,7 @@ import { StoreError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { openMemory } from './memory/store.ts';
 import { openEmbedded, withEmbeddedDatabase } from './postgres/embedded.ts';
+import { renewLogId } from './postgres/log-id.ts';
 import { type MigrationStatus, migrate, migrationStatus } from './postgres/migrate.ts';
 import { openPostgres } from './postgres/store.ts';
 import type { Backend } from './store.ts';
@@ -59,6 +60,18 @@ export async function migrateStore(
   if (/^postgres(ql)?:/.test(url)) return await work(url);
   if (url.startsWith('embedded:')) {
     return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, work);
+  }
+  return undefined;
+}
+
+/** Gives the log of a store that was set back to an earlier moment a new id; undefined where a store cannot be. */
+export async function renewStoreLogId(
+  url: string,
+  { logger }: { logger: Logger },
+): Promise<{ readonly from: string; readonly to: string } | undefined> {
+  if (/^postgres(ql)?:/.test(url)) return await renewLogId(url);
+  if (url.startsWith('embedded:')) {
+    return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, renewLogId);
   }
   return undefined;
 }

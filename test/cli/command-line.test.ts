@@ -79,6 +79,19 @@ t.test('migrate says what is missing, applies it, and says that nothing is', asy
     stdout: '',
     stderr: /no schema/,
   });
+
+  const renewed = await stele(['migrate', '--new-log-id', '--json'], { cwd, env });
+  const { from, to } = JSON.parse(renewed.stdout) as { from: string; to: string };
+  t.not(from, to);
+  t.match(await stele(['migrate', '--new-log-id'], { cwd, env }), {
+    code: 0,
+    stdout: new RegExp(`^log ${to} is now [0-9a-f-]{36}\n$`),
+  });
+  t.match(await stele(['migrate', '--new-log-id'], { cwd, env: { STELE_STORE: 'memory:' } }), {
+    code: 1,
+    stdout: '',
+    stderr: /no id/,
+  });
 });
 
 t.test('a store that cannot be opened ends the verb with the reason', async (t) => {

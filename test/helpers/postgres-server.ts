@@ -46,23 +46,44 @@ export class PostgresServer {
     this.port = place.port;
   }
 
-  /** Makes a cluster in the folder for temporary files and starts it. Settings are those of postgresql.conf. */
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
+  /**
+   * Makes a cluster in the folder for temporary files and starts it. Settings are those of postgresql.conf.
+   *
+   * @param from a data folder, such as a base backup, that the cluster is a copy of
+   * @param attempts how often the start is tried before it is given up; see `restart`
+   */
+  static async start(
+    settings: Readonly<Record<string, string>> = {},
+    { from, attempts }: { from?: string; attempts?: number } = {},
+  ): Promise<PostgresServer> {
     const folder = await mkdtemp(join(tmpdir(), 'stele-postgres-'));
     const data = join(folder, 'data');
     const account = await chooseAccount({ ...embeddedFolder(folder), cluster: data });
     const owner = account === undefined ? undefined : { uid: account.uid, gid: account.gid };
     const { initdb, postgres } = await prepareBinaries(packagedBinaries(), account, `${folder}-programs`);
     await mkdir(data, { mode: 0o700 });
-    if (owner !== undefined) for (const path of [folder, data]) await chown(path, owner.uid, owner.gid);
-    const cluster = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--locale=C'];
-    await run(initdb, [...cluster, '--no-sync'], { ...owner, cwd: folder });
+    if (from === undefined) {
+      if (owner !== undefined) for (const path of [folder, data]) await chown(path, owner.uid, owner.gid);
+      const cluster = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--locale=C'];
+      await run(initdb, [...cluster, '--no-sync'], { ...owner, cwd: folder });
+    } else {
+      await run('cp', ['-R', `${from}/.`, data]);
+      if (owner !== undefined) await run('chown', ['-R', `${owner.uid}:${owner.gid}`, folder]);
+    }
     const all = { max_connections: '200', unix_socket_directories: '', timezone: 'UTC', ...settings };
     const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const place = { folder, binary: postgres, owner, port: await freePort() };
     const server = new PostgresServer(place, flags);
-    await server.restart();
+    await server.restart(attempts).catch(async (error) => {
+      await server.stop();
+      throw error;
+    });
     return server;
+  }
+
+  /** The folder with the data of the cluster. */
+  get data(): string {
+    return join(this.#folder, 'data');
   }
 
   url(database = 'postgres'): string {
@@ -78,7 +99,7 @@ export class PostgresServer {
   }
 
   /** Starts the server on the data that is there, as after `kill`. Waits until it answers. */
-  async restart(): Promise<void> {
+  async restart(attempts = 20): Promise<void> {
     await this.#release();
     // After a SIGKILL the backends of the old postmaster hold its shared memory a moment longer.
     for (let attempt = 1; ; attempt += 1) {
@@ -87,7 +108,7 @@ export class PostgresServer {
       this.#guard = this.#launch();
       if (await this.#answers(this.#guard)) return;
       await this.#release();
-      if (attempt === 20) throw new Error(`PostgreSQL does not start:\n${await this.log()}`);
+      if (attempt >= attempts) throw new Error(`PostgreSQL does not start:\n${await this.log()}`);
       await sleep(100);
     }
   }

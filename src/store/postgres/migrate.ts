@@ -139,7 +139,7 @@ async function status(
   };
 }
 
-async function withClient<T>(
+export async function withClient<T>(
   options: PostgresOptions,
   work: (client: pg.Client, options: PostgresOptions) => Promise<T>,
 ): Promise<T> {
