@@ -33,12 +33,19 @@ const ANSWER_MS = LIMITS.outcomeWaitMs + 300;
 const FIN_MS = 300;
 
 /** @throws StoreError or Error when the store, its schema or the keys are not as they must be. */
-export async function createService(config: Config, options: { logger?: Logger } = {}): Promise<Service> {
+export async function createService(
+  config: Config,
+  options: { logger?: Logger; onFatal?: (error: Error) => void } = {},
+): Promise<Service> {
   const logger = options.logger ?? pino({ level: config.logLevel });
   const metrics = createMetrics();
   const access = createAccess(config, logger);
   access.start();
-  const backend = openBackend(config.store, { metrics, logger });
+  const backend = openBackend(config.store, {
+    metrics,
+    logger,
+    ...(options.onFatal === undefined ? {} : { onFatal: options.onFatal }),
+  });
   const appender = new GroupCommit(backend, { metrics });
   const feed = new Feed(backend, appender, { metrics, logger });
   const stop = once(async () => {

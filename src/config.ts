@@ -17,7 +17,8 @@ const Port = { type: 'integer', minimum: 0, maximum: 65_535 } as const;
 export const Settings = Type.Object({
   store: Type.String({
     default: 'embedded:./data/pg',
-    description: 'Where the events are: `postgres://…`, `embedded:<folder>` or `memory:` (gone at the end)',
+    description:
+      'Where the events are: `postgres://…`, `embedded:<folder>`, `file:<folder>` or `memory:` (gone at the end)',
   }),
   host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on' }),
   port: Type.Integer({ ...Port, default: 7373, description: 'Port to listen on; 0 lets the system choose' }),
@@ -270,7 +271,7 @@ function withPassword(store: Found, password: Found, faults: string[]): Found {
 
 function storeProblem(url: string): string | undefined {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(url)?.[1];
-  const wanted = 'It has to be postgres://…, embedded:<folder> or memory:.';
+  const wanted = 'It has to be postgres://…, embedded:<folder>, file:<folder> or memory:.';
   switch (scheme) {
     case 'memory':
       return url === 'memory:' ? undefined : 'memory: takes nothing behind the colon.';
@@ -282,13 +283,14 @@ function storeProblem(url: string): string | undefined {
         ? undefined
         : 'is not a URL. Write characters such as @ / # in the password as %40 %2F %23, or give it in STELE_POSTGRESQL_PASSWORD.';
     case 'file':
+      return /^file:[^?]/.test(url) ? undefined : 'file: needs a folder, such as file:./data.';
     case 'kurrentdb':
     case 'esdb':
       return `the store ${scheme}: is not available in this version. ${wanted}`;
     case undefined:
       return `has no scheme. ${wanted}`;
     default:
-      return `the scheme ${scheme}: is not known. ${wanted}${didYouMean(scheme, ['postgres', 'embedded', 'memory'])}`;
+      return `the scheme ${scheme}: is not known. ${wanted}${didYouMean(scheme, ['postgres', 'embedded', 'file', 'memory'])}`;
   }
 }
 

@@ -97,7 +97,7 @@ t.test('a bad value stops the start, with the value and what it has to be', asyn
     [{ STELE_STORE: 'embeded:./x' }, /scheme embeded: is not known.*Did you mean embedded\?/],
     [{ STELE_STORE: 'embedded:' }, /needs a folder/],
     [{ STELE_STORE: 'memory:x' }, /takes nothing behind the colon/],
-    [{ STELE_STORE: 'file:./x' }, /file: is not available in this version/],
+    [{ STELE_STORE: 'file:' }, /file: needs a folder, such as file:.\/data/],
     [{ STELE_STORE: 'postgres://u:a/b@c:x/d' }, /is not a URL.*%2F/],
     [{ STELE_CACHE_TTL_MS: '-1' }, /^cache\.ttlMs = -1.*from 0 to 3600000/],
     [{ STELE_HOST: '' }, /^host = "".*not empty/],

@@ -33,8 +33,13 @@ export async function serve(config: Config): Promise<number> {
   // From the start on: without a listener the signal would end the process.
   const reload = () => service?.access.reload();
   process.on('SIGHUP', reload);
-  service = await createService(config, { logger });
+  let fail: (error: Error) => void = () => undefined;
+  const failure = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
+  service = await createService(config, { logger, onFatal: fail });
   const app = buildApp(service);
+  let ended: NodeJS.Signals | Error;
   try {
     await app.listen({ host: config.host, port: config.port });
     const { address, port } = app.server.address() as AddressInfo;
@@ -48,7 +53,8 @@ export async function serve(config: Config): Promise<number> {
       },
       `listening on http://${address.includes(':') ? `[${address}]` : address}:${port}`,
     );
-    logger.info({ signal: await signal }, 'stopping');
+    ended = await Promise.race([signal, failure]);
+    logger.info(typeof ended === 'string' ? { signal: ended } : { err: ended }, 'stopping');
   } catch (error) {
     await app.close();
     throw unusableAddress(config, error) ?? error;
@@ -61,7 +67,8 @@ export async function serve(config: Config): Promise<number> {
   clearTimeout(late);
   process.off('SIGHUP', reload);
   logger.info('stopped');
-  return EXIT.ok;
+  // Whoever watches the process starts it anew, and the store recovers.
+  return typeof ended === 'string' ? EXIT.ok : EXIT.failure;
 }
 
 /** What is wrong with the address to listen on, in the words of the configuration. */

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { StoreError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
+import { openFile } from './file/store.ts';
 import { openMemory } from './memory/store.ts';
 import { openEmbedded, withEmbeddedDatabase } from './postgres/embedded.ts';
 import { renewLogId } from './postgres/log-id.ts';
@@ -11,6 +12,8 @@ import type { Backend } from './store.ts';
 export interface OpenOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Told when the process has to start anew because the store can no longer be trusted. */
+  readonly onFatal?: (error: Error) => void;
 }
 
 /** The one place where backends are known, by the scheme of the URL that opens them. */
@@ -18,6 +21,7 @@ const BACKENDS: Readonly<Record<string, (url: string, options: OpenOptions) => B
   postgres: openPostgres,
   postgresql: openPostgres,
   embedded: (url, options) => openEmbedded(url.slice('embedded:'.length), options),
+  file: openFile,
   memory: (url, options) => {
     if (url !== 'memory:') throw refusal(`${url} says more than memory: can use. Write memory: alone.`);
     return openMemory(options);

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Test } from 'tap';
 import { createMetrics } from '../../src/metrics.ts';
@@ -18,8 +21,21 @@ export interface StoreKind {
 
 const KINDS: readonly StoreKind[] = [
   kind('memory', { isShared: false, url: async () => 'memory:' }),
+  kind('file', { isShared: false, url: async (t) => `file:${await folder(t)}` }),
+  // So little memory and such small segments that everything is soon in SQLite and in several files.
+  kind('file with little memory', {
+    isShared: false,
+    url: async (t) => `file:${await folder(t)}?maxMemorySize=4096&maxSize=1024`,
+  }),
   kind('postgres', { isShared: true, url: database }),
 ];
+
+/** An empty folder, gone at the end of the test. */
+async function folder(t: Test): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), 'stele-'));
+  t.teardown(() => rm(made, { recursive: true, force: true }));
+  return made;
+}
 
 /** Runs one body of tests over every kind of store, each as a test of its own. */
 export async function backends(

@@ -6,7 +6,7 @@ import { openBackend, schemes } from '../../src/store/open.ts';
 const options = () => ({ metrics: createMetrics(), logger: pino({ level: 'silent' }) });
 
 t.test('the schemes are those that can be opened', async (t) => {
-  t.strictSame(schemes(), ['postgres', 'postgresql', 'embedded', 'memory']);
+  t.strictSame(schemes(), ['postgres', 'postgresql', 'embedded', 'file', 'memory']);
 });
 
 t.test('a URL opens the backend of its scheme, and nothing is connected before the start', async (t) => {
@@ -14,6 +14,7 @@ t.test('a URL opens the backend of its scheme, and nothing is connected before t
     ['postgres://nobody:secret@203.0.113.1/none', 'postgres'],
     ['postgresql://nobody@203.0.113.1/none?schema=other', 'postgres'],
     ['embedded:/nowhere/at/all', 'embedded'],
+    ['file:/nowhere/at/all', 'file'],
     ['memory:', 'memory'],
   ];
   for (const [url, name] of names) {
@@ -24,7 +25,7 @@ t.test('a URL opens the backend of its scheme, and nothing is connected before t
 });
 
 t.test('a URL that no backend takes is refused with the schemes there are', async (t) => {
-  const known = 'postgres:, postgresql:, embedded:, memory:';
+  const known = 'postgres:, postgresql:, embedded:, file:, memory:';
   const refused: [string, RegExp | string][] = [
     ['mysql://localhost/db', `No store is behind mysql: URLs. Use one of ${known}.`],
     ['constructor:', `No store is behind constructor: URLs. Use one of ${known}.`],
@@ -32,6 +33,12 @@ t.test('a URL that no backend takes is refused with the schemes there are', asyn
     ['localhost/db', /does not begin with a scheme/],
     ['/var/lib/stele', /does not begin with a scheme/],
     ['memory:elsewhere', /Write memory: alone/],
+    ['file:', /needs a folder on this machine/],
+    ['file://host/folder', /needs a folder on this machine/],
+    ['file:./data?maxFiles=3', /cannot be archived first yet/],
+    ['file:./data?maxsize=3', /has no parameter maxsize/],
+    ['file:./data?maxSize=3', /whole number of bytes from 1024/],
+    ['file:./data?compression=zip', /one of gzip, none/],
   ];
   for (const [url, message] of refused) {
     t.throws(() => openBackend(url, options()), { code: 'VALIDATION_FAILED', message }, url);

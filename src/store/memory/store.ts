@@ -3,11 +3,13 @@ import { StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Metrics } from '../../metrics.ts';
 import { isUuid, type NewEvent } from '../../model/event.ts';
-import { EVERYTHING, type Filter, matchesFilter, type OrderBy } from '../../model/filter.ts';
+import { EVERYTHING, type Filter, matchesFilter } from '../../model/filter.ts';
 import { type Check, matches } from '../../model/query.ts';
 import { compareTimestamps, formatTimestamp, timestampMicros } from '../../model/timestamp.ts';
 import { ParsedBlock } from '../framing.ts';
+import { extended, keysOf, NOTHING } from '../groups.ts';
 import { idsTaken, loadRefusal, notAdopted } from '../load.ts';
+import { compareBy, compareText } from '../order.ts';
 import type {
   AggregateGroup,
   AggregateQuery,
@@ -30,7 +32,6 @@ import type {
   TypeSummary,
   Verdict,
 } from '../store.ts';
-import { extended, keysOf, NOTHING } from './groups.ts';
 import { TermIndex } from './term-index.ts';
 
 interface KnownKey {
@@ -368,28 +369,4 @@ function keyName({ caller, key }: { caller: string; key: string }): string {
 
 function documentName(collection: string, key: string): string {
   return JSON.stringify([collection, key]);
-}
-
-function compareBy(orderBy: OrderBy, a: SortKey, b: SortKey): number {
-  return compareMember(orderBy, a, b) || a.position - b.position;
-}
-
-function compareMember(orderBy: OrderBy, a: SortKey, b: SortKey): number {
-  switch (orderBy) {
-    case 'position':
-      return 0;
-    case 'timestamp':
-      return compareTimestamps(a.timestamp, b.timestamp);
-    case 'type':
-      return compareText(a.type, b.type);
-    case 'eventId':
-      return compareText(a.id, b.id);
-    default:
-      return orderBy satisfies never;
-  }
-}
-
-/** By code points: `<` on strings goes by UTF-16 units, which puts emoji before U+FFFD. */
-function compareText(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

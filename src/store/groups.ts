@@ -1,5 +1,5 @@
-import { parseBody, type StoredEvent } from '../../model/event.ts';
-import type { AggregateGroup, GroupBy } from '../store.ts';
+import { parseBody, type StoredEvent } from '../model/event.ts';
+import type { AggregateGroup, GroupBy } from './store.ts';
 
 /** What an aggregate without groups gives when nothing matches. */
 export const NOTHING: AggregateGroup = {

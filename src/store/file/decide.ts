@@ -1,0 +1,129 @@
+import { LIMITS } from '../../limits.ts';
+import type { NewEvent } from '../../model/event.ts';
+import type { Check } from '../../model/query.ts';
+import type { AppendRequest, DocumentWrite, LoggedEvent, Verdict, Violation } from '../store.ts';
+import type { EventIndex } from './event-index.ts';
+import type { Entry } from './generation.ts';
+import type { DocumentState, KeyState } from './record.ts';
+import { selectEntries } from './select.ts';
+
+/** What a request that passes is going to leave in the log. */
+export interface Draft {
+  readonly events: readonly LoggedEvent[];
+  readonly documents: readonly DocumentState[];
+  readonly key: KeyState | undefined;
+}
+
+/** A verdict; with a draft when there is something to be written. */
+export interface Decision {
+  readonly verdict: Verdict;
+  readonly draft?: Draft;
+}
+
+/** What the decision of a batch stands on: the log as it was before it. */
+export interface DecisionBase {
+  readonly index: EventIndex;
+  /** Last position before the batch, and before this request: earlier requests of the batch lie between. */
+  readonly base: number;
+  readonly last: number;
+  readonly recordedMs: number;
+  readonly recordedAt: string;
+  readonly load: (entries: readonly Entry[]) => Promise<LoggedEvent[]>;
+}
+
+/** Key, ids, conditions, documents: the first that fails decides. */
+export async function decide(request: AppendRequest, on: DecisionBase): Promise<Decision> {
+  const { index, base, recordedMs } = on;
+  const { events, idempotency } = request;
+  if (idempotency !== undefined) {
+    const known = index.key(idempotency.caller, idempotency.key);
+    if (known !== undefined && known.keptUntilMs > recordedMs) {
+      const sameHash = known.hash === idempotency.hash;
+      return { verdict: { kind: 'key-known', sameHash, first: known.first } };
+    }
+  }
+  const taken = events.flatMap(({ id }) => index.byId(id) ?? []);
+  if (taken.length > 0) {
+    taken.sort((a, b) => a.position - b.position);
+    return { verdict: { kind: 'ids-taken', taken: await on.load(taken) } };
+  }
+  const violations = violationsOf(request.checks, on);
+  if (violations.length > 0) return { verdict: { kind: 'condition-failed', head: base, violations } };
+  for (const { collection, key, expectedRevision } of request.writes) {
+    const revision = index.document(collection, key)?.revision ?? 0;
+    if (revision !== expectedRevision)
+      return { verdict: { kind: 'stale-document', collection, key, revision } };
+  }
+  if (request.dryRun === true) return { verdict: { kind: 'passed' } };
+  const firstPosition = events.length === 0 ? 0 : on.last + 1;
+  return {
+    verdict: { kind: 'stored', firstPosition, recordedAt: on.recordedAt },
+    draft: draftOf(request, { firstPosition, recordedAt: on.recordedAt }),
+  };
+}
+
+function violationsOf(checks: readonly Check[], { index, base }: DecisionBase): Violation[] {
+  const violations: Violation[] = [];
+  for (const [condition, check] of checks.entries()) {
+    if (check.after >= base) continue;
+    const positions = conflicts(index, check);
+    if (positions.length > 0) violations.push({ condition, positions });
+  }
+  return violations;
+}
+
+function conflicts(index: EventIndex, { query, after }: Check): number[] {
+  const filter = {
+    items: query.items,
+    ids: undefined,
+    types: undefined,
+    sides: [],
+    from: undefined,
+    to: undefined,
+    after,
+    before: Number.MAX_SAFE_INTEGER,
+  };
+  const { entries } = selectEntries(index, filter, {
+    from: after + 1,
+    direction: 'asc',
+    limit: LIMITS.violationPositionsMax,
+    examinedMax: Number.POSITIVE_INFINITY,
+  });
+  return entries.map(({ position }) => position);
+}
+
+function draftOf(
+  { events, writes, idempotency }: AppendRequest,
+  { firstPosition, recordedAt }: { firstPosition: number; recordedAt: string },
+): Draft {
+  const logged = events.map((event, part) =>
+    loggedEvent(event, { position: firstPosition + part, part, parts: events.length, recordedAt }),
+  );
+  return {
+    events: logged,
+    documents: writes.map((write) => documentState(write, recordedAt)),
+    key: idempotency && {
+      ...idempotency,
+      first: {
+        firstPosition,
+        recordedAt,
+        ids: logged.map(({ id }) => id),
+        timestamps: logged.map(({ timestamp }) => timestamp),
+      },
+    },
+  };
+}
+
+function loggedEvent(
+  { id, type, timestamp, terms, body, sent }: NewEvent,
+  place: { position: number; part: number; parts: number; recordedAt: string },
+): LoggedEvent {
+  return { ...place, id, type, timestamp: timestamp ?? place.recordedAt, terms, body, sent };
+}
+
+function documentState(
+  { collection, key, expectedRevision, body }: DocumentWrite,
+  updatedAt: string,
+): DocumentState {
+  return { collection, key, revision: expectedRevision + 1, body, updatedAt };
+}

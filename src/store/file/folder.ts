@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { StoreError } from '../../errors.ts';
+import { codeOf, disk } from './disk.ts';
+import { LOG_FILE, type LogIdentity, MANIFEST_FILE, readIdentity, writeIdentity } from './manifest.ts';
+
+/** The files of a store, by what they are. */
+export const INDEX_FILE = 'index.sqlite';
+/** Stands in for the index while the log is damaged: the index as it was is evidence. */
+export const DAMAGED_INDEX_FILE = 'damaged-index.sqlite';
+export const RESERVE_FILE = 'reserve';
+const SEGMENT = /^(events-\d{4}-\d\d-\d\d-\d\d-\d\d-\d{3}(?:-\d+)?\.jsonl)(\.gz)?$/;
+const OURS = /^(?:(?:damaged-)?index\.sqlite(?:-wal|-shm|-journal)?|lock(?:-journal)?|reserve|.*\.tmp)$/;
+
+export interface SegmentFile {
+  /** Name without `.gz`. */
+  readonly segment: string;
+  readonly plainSize: number | undefined;
+  readonly gzipSize: number | undefined;
+}
+
+/**
+ * Makes the folder when it is missing.
+ *
+ * @throws StoreError VALIDATION_FAILED for a folder that holds something else.
+ */
+export async function prepareFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o750 });
+  const names = await readdir(folder);
+  if (names.includes(LOG_FILE)) return;
+  const foreign = names.find((name) => name !== MANIFEST_FILE && !SEGMENT.test(name) && !OURS.test(name));
+  if (foreign !== undefined) {
+    throw new StoreError(
+      'VALIDATION_FAILED',
+      `The folder ${path.resolve(folder)} holds something else (${foreign}). Name an empty folder or one that does not exist.`,
+    );
+  }
+}
+
+/** The identity of the log; an empty folder gets one. @throws StoreError VALIDATION_FAILED when it is lost. */
+export async function identify(folder: string, hasSegments: boolean): Promise<LogIdentity> {
+  const known = await readIdentity(folder);
+  if (known !== undefined) return known;
+  if (hasSegments) {
+    throw new StoreError(
+      'VALIDATION_FAILED',
+      `${path.resolve(folder, LOG_FILE)} is missing, and the folder has segments. Bring it back from a backup.`,
+    );
+  }
+  const identity: LogIdentity = { format: 1, logId: randomUUID() };
+  await writeIdentity(folder, identity);
+  return identity;
+}
+
+/** The segments that are there, in the order of their names: of those of one second in that of their numbers. */
+export async function listSegments(folder: string): Promise<SegmentFile[]> {
+  const found = new Map<string, { plainSize: number | undefined; gzipSize: number | undefined }>();
+  for (const name of await readdir(folder)) {
+    const match = SEGMENT.exec(name);
+    if (match?.[1] === undefined) continue;
+    // It may have been removed since it was listed: its other form is there then.
+    const size = (await stat(path.join(folder, name)).catch(ignoreMissing))?.size;
+    if (size === undefined) continue;
+    const sizes = found.get(match[1]) ?? { plainSize: undefined, gzipSize: undefined };
+    if (match[2] === undefined) sizes.plainSize = size;
+    else sizes.gzipSize = size;
+    found.set(match[1], sizes);
+  }
+  const collator = new Intl.Collator('en', { numeric: true });
+  const order = (name: string) => name.replace(/(-\d{3})\.jsonl$/, '$1-0.jsonl');
+  return [...found]
+    .map(([segment, sizes]) => ({ segment, ...sizes }))
+    .sort((a, b) => collator.compare(order(a.segment), order(b.segment)));
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
+}
+
+/** A name for a segment that begins now. */
+export function segmentName(now: Date, isTaken: (name: string) => boolean): string {
+  const [day = '', time = ''] = now.toISOString().split('T');
+  const [hours, minutes, seconds = ''] = time.split(':');
+  const stem = `events-${day}-${hours}-${minutes}-${seconds.slice(0, 2).padStart(3, '0')}`;
+  for (let n = 0; ; n += 1) {
+    const name = `${stem}${n === 0 ? '' : `-${n}`}.jsonl`;
+    if (!isTaken(name)) return name;
+  }
+}
+
+/** Drafts of files that were never put into place. */
+export async function removeDrafts(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (name.endsWith('.tmp')) await removeFile(path.join(folder, name));
+}
+
+export async function removeFile(file: string): Promise<void> {
+  try {
+    await disk.unlink(file);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Removes an SQLite file with what belongs to it. */
+export async function removeIndex(folder: string, name: string): Promise<void> {
+  for (const suffix of ['', '-wal', '-shm', '-journal'])
+    await removeFile(path.join(folder, `${name}${suffix}`));
+}

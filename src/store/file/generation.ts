@@ -1,0 +1,124 @@
+import { LIMITS } from '../../limits.ts';
+import type { LoggedEvent, TypeSummary } from '../store.ts';
+import type { DocumentState, KeyState } from './record.ts';
+import type { Place } from './segment-files.ts';
+
+/** What the index knows of an event; the event itself while it is in memory. */
+export interface Entry extends Place {
+  readonly position: number;
+  readonly id: string;
+  readonly type: string;
+  readonly timestamp: string;
+  readonly event?: LoggedEvent;
+}
+
+/** An end of a request in the log: everything before it is known, everything behind it is to be read again. */
+export interface LogPlace {
+  readonly segment: string;
+  readonly offset: number;
+  /** Sum of the last record before it, and the position of the last event. */
+  readonly crc: number;
+  readonly position: number;
+}
+
+/** An answer that is kept for its Idempotency-Key. */
+export interface KnownKey extends KeyState {
+  readonly keptUntilMs: number;
+}
+
+/** What one request or several left in the log. */
+export interface Addition {
+  readonly entries: readonly (Entry & { readonly event: LoggedEvent })[];
+  readonly documents: readonly DocumentState[];
+  readonly keys: readonly KeyState[];
+}
+
+/** Beside its text an event costs its objects and its places in the lists. */
+const ENTRY_BYTES = 700;
+const TERM_BYTES = 60;
+
+/** A run of events in memory with all that the index knows of them. It leaves memory as a whole. */
+export class Generation {
+  /** Where the log has to be read from when this generation is not in the index. */
+  readonly start: LogPlace;
+  readonly entries: (Entry & { readonly event: LoggedEvent })[] = [];
+  /** Ascending positions by index term, and by type behind an equals sign. */
+  readonly postings = new Map<string, number[]>();
+  readonly byId = new Map<string, Entry>();
+  readonly documents = new Map<string, DocumentState>();
+  readonly keys = new Map<string, KnownKey>();
+  readonly types = new Map<string, TypeSummary>();
+  bytes = 0;
+
+  constructor(start: LogPlace) {
+    this.start = start;
+  }
+
+  add({ entries, documents, keys }: Addition): void {
+    for (const entry of entries) {
+      const { position, id, type, timestamp, event } = entry;
+      this.entries.push(entry);
+      this.byId.set(id, entry);
+      push(this.postings, typeKey(type), position);
+      for (const term of event.terms) push(this.postings, term, position);
+      countType(this.types, type, timestamp);
+      this.bytes += ENTRY_BYTES + event.body.length * 2 + event.terms.length * TERM_BYTES;
+    }
+    for (const document of documents) {
+      this.documents.set(documentName(document.collection, document.key), document);
+      this.bytes += ENTRY_BYTES + (document.body?.length ?? 0) * 2;
+    }
+    for (const key of keys) {
+      const keptUntilMs = Date.parse(key.first.recordedAt) + LIMITS.idempotencyKeptHours * 3_600_000;
+      this.keys.set(keyName(key), { ...key, keptUntilMs });
+      this.bytes += ENTRY_BYTES + key.first.ids.length * 2 * TERM_BYTES;
+    }
+  }
+
+  /** Index of the first entry at a position or above. */
+  indexAt(position: number): number {
+    const first = this.entries[0];
+    const last = this.entries.at(-1);
+    if (first === undefined || last === undefined || position <= first.position) return 0;
+    if (position > last.position) return this.entries.length;
+    // Positions are handed out without gaps; only a log that was copied has any.
+    if (last.position - first.position === this.entries.length - 1) return position - first.position;
+    let low = 0;
+    let high = this.entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.entries[middle] as Entry).position < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export function typeKey(type: string): string {
+  return `=${type}`;
+}
+
+export function documentName(collection: string, key: string): string {
+  return JSON.stringify([collection, key]);
+}
+
+export function keyName({ caller, key }: { caller: string; key: string }): string {
+  return JSON.stringify([caller, key]);
+}
+
+/** Counts an event of a type; events come in order of their positions. */
+export function countType(types: Map<string, TypeSummary>, type: string, timestamp: string): void {
+  const known = types.get(type);
+  types.set(type, {
+    type,
+    count: (known?.count ?? 0) + 1,
+    firstTimestamp: known?.firstTimestamp ?? timestamp,
+    lastTimestamp: timestamp,
+  });
+}
+
+function push(map: Map<string, number[]>, key: string, position: number): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [position]);
+  else list.push(position);
+}

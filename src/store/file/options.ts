@@ -1,0 +1,65 @@
+import { StoreError } from '../../errors.ts';
+
+/** What a `file:` URL says beside the folder: `file:./data?maxSize=16777216&compression=none`. */
+export interface FileOptions {
+  readonly folder: string;
+  /** Bytes after which a segment is sealed and another begins. */
+  readonly maxSize: number;
+  readonly compression: 'gzip' | 'none';
+  /** Bytes that the part of the index in memory may take, with the events in it. */
+  readonly maxMemorySize: number;
+}
+
+const MIB = 1024 * 1024;
+const INTEGERS = {
+  maxSize: { initial: 64 * MIB, min: 1024, max: 1024 * MIB },
+  maxMemorySize: { initial: 64 * MIB, min: 4096, max: 64 * 1024 * MIB },
+} as const;
+const CHOICES = { compression: ['gzip', 'none'] } as const;
+
+/** @throws StoreError VALIDATION_FAILED with the parameter and its value. */
+export function parseFileUrl(text: string): FileOptions {
+  const [where = '', query = ''] = text.slice('file:'.length).split(/\?(.*)/s);
+  // `file:///var/lib/stele` is the same folder as `file:/var/lib/stele`.
+  const folder = decodeURIComponent(where.replace(/^\/\/(?=\/)/, ''));
+  if (folder === '' || folder.startsWith('//')) {
+    throw refusal('A file: URL needs a folder on this machine, such as file:./data.');
+  }
+  const parameters = new URLSearchParams(query);
+  for (const name of parameters.keys()) {
+    if (name === 'maxFiles') {
+      throw refusal(
+        'maxFiles would drop the oldest events, and they cannot be archived first yet. Remove it: files are kept.',
+      );
+    }
+    if (!Object.hasOwn(INTEGERS, name) && !Object.hasOwn(CHOICES, name)) {
+      throw refusal(`A file: URL has no parameter ${name}.`);
+    }
+  }
+  const integer = (name: keyof typeof INTEGERS): number => {
+    const value = parameters.get(name);
+    const { initial, min, max } = INTEGERS[name];
+    if (value === null) return initial;
+    const parsed = Number(value);
+    if (!/^\d+$/.test(value) || parsed < min || parsed > max) {
+      throw refusal(`${name}=${value} has to be a whole number of bytes from ${min} to ${max}.`);
+    }
+    return parsed;
+  };
+  const choice = <N extends keyof typeof CHOICES>(name: N): (typeof CHOICES)[N][number] => {
+    const value = parameters.get(name) ?? CHOICES[name][0];
+    const found = CHOICES[name].find((one) => one === value);
+    if (found === undefined) throw refusal(`${name}=${value} has to be one of ${CHOICES[name].join(', ')}.`);
+    return found;
+  };
+  return {
+    folder,
+    maxSize: integer('maxSize'),
+    compression: choice('compression'),
+    maxMemorySize: integer('maxMemorySize'),
+  };
+}
+
+function refusal(detail: string): StoreError {
+  return new StoreError('VALIDATION_FAILED', detail);
+}

@@ -1,0 +1,178 @@
+import { renderEvent, type StoredEvent, termsOf } from '../../model/event.ts';
+import type { LoggedEvent, StoredAppend, StoredDocument } from '../store.ts';
+import { crc32c } from './crc32c.ts';
+
+/**
+ * The lines of a segment. Each is one record and one JSON text, so that `zcat`, `grep` and `jq` read them:
+ *
+ *   {"c":"<CRC-32C>","n":<position>,"l":<bytes of e>,"o":[part,parts,sent],"z":1,"e":{…the event as the API shows it…}}
+ *   {"c":"<CRC-32C>","n":<last position>,"l":<bytes of d>,"z":1,"d":{…a document…}}
+ *   {"c":"<CRC-32C>","n":<last position>,"l":<bytes of i>,"z":1,"i":{…an idempotency key and its answer…}}
+ *
+ * - `c` covers every byte of its line behind itself, the line break included, and continues from the `c` of the
+ *   record before, also across segments.
+ * - `z` marks the last record of a request. A request whose mark is missing was never answered: it is as if it had
+ *   not been sent. Records of one request stand together.
+ * - The text of an event is spliced, never built from parsed JSON: what was stored is what is read, byte for byte.
+ *
+ * No text in a record holds a line break or a NUL (`model/json-text.ts`; the rest is JSON.stringify), so a line
+ * break ends a record, and a NUL can only come from a disk that did not write.
+ */
+export type LogRecord =
+  | { readonly kind: 'event'; readonly event: LoggedEvent }
+  | { readonly kind: 'document'; readonly document: DocumentState }
+  | { readonly kind: 'key'; readonly key: KeyState };
+
+/** What a write made of a document; without a body it is gone. */
+export interface DocumentState extends Omit<StoredDocument, 'body'> {
+  readonly body: string | null;
+}
+
+export interface KeyState {
+  readonly caller: string;
+  readonly key: string;
+  readonly hash: string;
+  readonly first: StoredAppend;
+}
+
+/** `{"c":"01234567"`: what the sum does not cover. */
+const PREFIX_BYTES = 15;
+const HEX = '0123456789abcdef';
+const LINE_BREAK = 10;
+
+/** Renders records one behind the other into one buffer, each continuing the chain of the one before. */
+export class RecordBuffer {
+  #bytes: Buffer;
+  #length = 0;
+  #crc: number;
+
+  constructor(crc: number, sizeHint = 64 * 1024) {
+    this.#crc = crc;
+    this.#bytes = Buffer.allocUnsafe(sizeHint);
+  }
+
+  get crc(): number {
+    return this.#crc;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Adds a record and gives the number of its bytes. */
+  add(record: LogRecord, { position, isLast }: { position: number; isLast: boolean }): number {
+    const mark = isLast ? ',"z":1' : '';
+    switch (record.kind) {
+      case 'event': {
+        const { part, parts, sent } = record.event;
+        const text = renderEvent(record.event);
+        return this.#line(position, `,"o":[${part},${parts},${sent}]${mark},"e":`, text);
+      }
+      case 'document':
+        return this.#line(position, `${mark},"d":`, JSON.stringify(record.document));
+      case 'key':
+        return this.#line(position, `${mark},"i":`, JSON.stringify(record.key));
+      default:
+        return record satisfies never;
+    }
+  }
+
+  #line(position: number, middle: string, text: string): number {
+    const bytes = Buffer.byteLength(text);
+    const line = `{"c":"00000000","n":${position},"l":${bytes}${middle}${text}}\n`;
+    // All but `text` is ASCII.
+    const length = line.length - text.length + bytes;
+    this.#reserve(length);
+    const start = this.#length;
+    this.#bytes.write(line, start, 'utf8');
+    this.#length += length;
+    this.#crc = crc32c(this.#bytes, start + PREFIX_BYTES, this.#length, this.#crc);
+    for (let digit = 0; digit < 8; digit += 1) {
+      this.#bytes[start + 6 + digit] = HEX.charCodeAt((this.#crc >>> (28 - digit * 4)) & 15);
+    }
+    return length;
+  }
+
+  #reserve(length: number): void {
+    if (this.#length + length <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + length));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+}
+
+/**
+ * The sum of a line (with its line break) when it is whole and continues the chain; undefined when it is not.
+ */
+export function checkLine(bytes: Buffer, start: number, end: number, before: number): number | undefined {
+  if (end - start <= PREFIX_BYTES || bytes[end - 1] !== LINE_BREAK) return undefined;
+  const crc = crc32c(bytes, start + PREFIX_BYTES, end, before);
+  const prefix = `{"c":"${crc.toString(16).padStart(8, '0')}"`;
+  return bytes.toString('latin1', start, start + PREFIX_BYTES) === prefix ? crc : undefined;
+}
+
+/** The members of a line before its content; the content is read only when somebody wants it. */
+export interface LineHead {
+  readonly position: number;
+  readonly isLast: boolean;
+  readonly origin: readonly [part: number, parts: number, sent: number];
+  readonly kind: 'e' | 'd' | 'i';
+  /** Index in the text of the line at which the content begins. */
+  readonly contentAt: number;
+}
+
+const HEAD = /^\{"c":"[0-9a-f]{8}","n":(\d+),"l":\d+(?:,"o":\[(\d+),(\d+),(\d+)\])?(,"z":1)?,"([edi])":/;
+
+/** Reads the head of a line whose sum was right. @throws Error for one that this version does not write. */
+export function readLineHead(line: string): LineHead {
+  const match = HEAD.exec(line);
+  if (match === null) throw new Error('A record is not of the form that this version knows.');
+  const [head, position, part, parts, sent, mark, kind] = match;
+  return {
+    position: Number(position),
+    isLast: mark !== undefined,
+    origin: [Number(part ?? 0), Number(parts ?? 0), Number(sent ?? 0)],
+    kind: kind as LineHead['kind'],
+    contentAt: head.length,
+  };
+}
+
+/** The record of a line (without its line break). */
+export function readRecord(line: string, head: LineHead = readLineHead(line)): LogRecord {
+  const content = line.slice(head.contentAt, -1);
+  switch (head.kind) {
+    case 'e':
+      return { kind: 'event', event: readEventText(content, head) };
+    case 'd':
+      return { kind: 'document', document: JSON.parse(content) };
+    case 'i':
+      return { kind: 'key', key: JSON.parse(content) };
+    default:
+      return head.kind satisfies never;
+  }
+}
+
+const ID_AT = '{"id":"'.length;
+const TYPE_AT = ID_AT + 36 + '","type":"'.length;
+
+/** Takes apart what `renderEvent` put together. */
+function readEventText(text: string, { position, origin: [part, parts, sent] }: LineHead): LoggedEvent {
+  const typeEnd = text.indexOf('"', TYPE_AT);
+  const timestampAt = typeEnd + '","timestamp":"'.length;
+  const timestampEnd = text.indexOf('"', timestampAt);
+  const recordedAt = text.lastIndexOf('"', text.length - 3) + 1;
+  const bodyEnd = recordedAt - `,"position":${position},"recordedAt":"`.length;
+  const event: StoredEvent = {
+    position,
+    id: text.slice(ID_AT, ID_AT + 36),
+    type: text.slice(TYPE_AT, typeEnd),
+    timestamp: text.slice(timestampAt, timestampEnd),
+    recordedAt: text.slice(recordedAt, -2),
+    body: text.slice(timestampEnd + 2, bodyEnd),
+  };
+  return { ...event, part, parts, sent, terms: termsOf(event) };
+}

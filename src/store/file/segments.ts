@@ -1,0 +1,207 @@
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { compressSegment } from './compress.ts';
+import type { Draft } from './decide.ts';
+import { codeOf, disk, isFull } from './disk.ts';
+import type { EventIndex } from './event-index.ts';
+import { listSegments, removeFile, segmentName } from './folder.ts';
+import { type Manifest, type SealedSegment, writeManifest } from './manifest.ts';
+import type { FileOptions } from './options.ts';
+import type { Recovered } from './recovery.ts';
+import { Reserve } from './reserve.ts';
+import type { SegmentFiles } from './segment-files.ts';
+import { createSegment, type SegmentState, SegmentWriter } from './writer.ts';
+
+interface SegmentsOptions {
+  readonly files: SegmentFiles;
+  readonly options: FileOptions;
+  readonly logger: Logger;
+  readonly onFatal: (error: Error) => void;
+}
+
+/**
+ * The life of a segment: written to until it is large enough, sealed in the manifest with its sum, compressed.
+ *
+ *   open → sealed → compressed
+ *
+ * The manifest is what decides where each stands. It changes in one rename, so that a process which dies anywhere in
+ * between leaves either the state before or the one behind, and files that the next start finds to be in the way.
+ */
+export class Segments {
+  readonly #index: EventIndex;
+  readonly #files: SegmentFiles;
+  readonly #options: FileOptions;
+  readonly #logger: Logger;
+  readonly #writer: SegmentWriter;
+  readonly #reserve: Reserve;
+  #manifest: Manifest;
+  #isFull = false;
+  #isStopping = false;
+  /** Changes of the manifest, one behind the other. */
+  #changes: Promise<unknown> = Promise.resolve();
+  /** Work that nobody waits for but `stop`. */
+  #upkeep: Promise<void> = Promise.resolve();
+
+  private constructor(
+    { index, manifest }: Recovered,
+    writer: SegmentWriter,
+    { files, options, logger }: SegmentsOptions,
+  ) {
+    this.#index = index;
+    this.#manifest = manifest;
+    this.#writer = writer;
+    this.#files = files;
+    this.#options = options;
+    this.#logger = logger;
+    this.#reserve = new Reserve(options.folder);
+  }
+
+  static async open(recovered: Recovered, state: SegmentState, options: SegmentsOptions): Promise<Segments> {
+    const writer = await SegmentWriter.resume(options.options.folder, state, (error) => {
+      options.logger.fatal({ err: error }, 'the disk failed: the service has to start anew');
+      options.onFatal(error);
+    });
+    const segments = new Segments(recovered, writer, options);
+    await segments.#reserve.keep();
+    for (const segment of segments.#manifest.sealed) segments.#compressLater(segment);
+    return segments;
+  }
+
+  /** What the person on call has to know; undefined when all is well. */
+  get trouble(): { readonly isFatal: boolean; readonly detail: string } | undefined {
+    const poison = this.#writer.poison;
+    if (poison !== undefined) return { isFatal: true, detail: poison.message };
+    if (this.#isFull)
+      return { isFatal: false, detail: 'the disk is full: nothing can be written until there is space' };
+    return undefined;
+  }
+
+  /** Makes drafts durable and known. @throws StoreError as SegmentWriter does. */
+  async append(drafts: readonly Draft[]): Promise<void> {
+    let entries: Awaited<ReturnType<SegmentWriter['append']>>;
+    try {
+      entries = await this.#writer.append(drafts);
+    } catch (error) {
+      if (isFull(error instanceof Error ? error.cause : undefined)) {
+        this.#isFull = true;
+        await this.#reserve.release();
+      }
+      throw error;
+    }
+    const documents = drafts.flatMap((draft) => draft.documents);
+    const keys = drafts.flatMap(({ key }) => key ?? []);
+    this.#index.add({ entries, documents, keys }, this.#writer.end);
+    if (this.#isFull) {
+      this.#isFull = false;
+      this.#later(() => this.#reserve.keep());
+    }
+    if (this.#writer.state.size >= this.#options.maxSize) {
+      // The events are stored and have to be answered so, whatever becomes of this.
+      await this.#rotate().catch((error: unknown) => this.#note(error, 'a new segment'));
+    }
+    if (this.#index.isFull) this.#later(() => this.#index.move({ all: false, turn }));
+  }
+
+  /** Bytes on the disk, by what they hold. */
+  async bytes(): Promise<Record<string, number>> {
+    const { folder } = this.#options;
+    let events = 0;
+    for (const { plainSize = 0, gzipSize = 0 } of await listSegments(folder)) events += plainSize + gzipSize;
+    let index = 0;
+    for (const name of await readdir(folder)) {
+      if (name.startsWith('index.sqlite')) {
+        index += (await stat(path.join(folder, name)).catch(() => undefined))?.size ?? 0;
+      }
+    }
+    return { events, index };
+  }
+
+  /** Ends the work under way and notes that everything is on the disk. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#upkeep;
+    if (this.#writer.poison === undefined) {
+      await this.#index.move({ all: true, turn }).catch((error: unknown) => this.#note(error, 'the index'));
+      const { size } = this.#writer.state;
+      await this.#change((manifest) => ({
+        ...manifest,
+        ...(manifest.open === undefined ? {} : { open: { ...manifest.open, durableSize: size } }),
+      })).catch((error: unknown) => this.#note(error, 'the manifest'));
+    }
+    await this.#writer.close();
+  }
+
+  /** Seals the open segment and goes on in another. What was appended is safe whether or not that works. */
+  async #rotate(): Promise<void> {
+    const { folder } = this.#options;
+    const taken = new Set(this.#manifest.sealed.map((segment) => segment.file)).add(this.#writer.state.file);
+    const file = segmentName(new Date(), (name) => taken.has(name));
+    let fd: number;
+    try {
+      fd = await createSegment(folder, file);
+    } catch (error) {
+      this.#note(error, 'a new segment');
+      // Another file of this name is left alone.
+      if (codeOf(error) !== 'EEXIST') await removeFile(path.join(folder, file)).catch(() => undefined);
+      return;
+    }
+    const sealed = this.#writer.sealed();
+    const { crc, position } = this.#writer.end;
+    try {
+      await this.#change(({ sealed: before }) => ({
+        sealed: [...before, sealed],
+        open: { file, crcBefore: crc, after: position },
+      }));
+    } catch (error) {
+      await disk.close(fd);
+      this.#note(error, 'the manifest');
+      if (isFull(error)) await removeFile(path.join(folder, file)).catch(() => undefined);
+      // Whether the new manifest is the one on the disk is not known, so nothing more may be written.
+      else this.#writer.spoil(new Error('The manifest could not be written.', { cause: error }));
+      return;
+    }
+    await this.#writer.moveTo(file, fd);
+    this.#compressLater(sealed);
+  }
+
+  #compressLater(segment: SealedSegment): void {
+    if (this.#options.compression === 'none' || segment.compressedSize !== undefined) return;
+    const { folder } = this.#options;
+    this.#later(async () => {
+      const compressedSize = await compressSegment(folder, this.#files, segment, () => this.#isStopping);
+      if (compressedSize === undefined) return;
+      await this.#change(({ sealed, ...rest }) => ({
+        ...rest,
+        sealed: sealed.map((one) => (one.file === segment.file ? { ...one, compressedSize } : one)),
+      }));
+      await removeFile(path.join(folder, segment.file));
+      await this.#files.drop(segment.file);
+    });
+  }
+
+  #later(work: () => Promise<void>): void {
+    this.#upkeep = this.#upkeep.then(async () => {
+      if (this.#isStopping) return;
+      await work().catch((error: unknown) => this.#note(error, 'upkeep'));
+    });
+  }
+
+  #change(change: (manifest: Manifest) => Manifest): Promise<void> {
+    const done = this.#changes.then(async () => {
+      const manifest = change(this.#manifest);
+      await writeManifest(this.#options.folder, manifest);
+      this.#manifest = manifest;
+    });
+    this.#changes = done.catch(() => undefined);
+    return done;
+  }
+
+  #note(error: unknown, what: string): void {
+    this.#logger.error({ err: error }, `${what} could not be written`);
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

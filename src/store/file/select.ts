@@ -1,0 +1,170 @@
+import { type Filter, matchesType } from '../../model/filter.ts';
+import { type CompiledItem, isSystemType } from '../../model/query.ts';
+import { compareTimestamps } from '../../model/timestamp.ts';
+import {
+  behind,
+  type Cursor,
+  DifferenceCursor,
+  type Direction,
+  endOf,
+  intersection,
+  ListCursor,
+  union,
+} from './cursors.ts';
+import type { EventIndex } from './event-index.ts';
+import { type Entry, typeKey } from './generation.ts';
+
+/**
+ * The events that a filter selects, out of the index alone: exactly those that `matchesFilter` would.
+ *
+ * Every member of a filter but the times is a list of positions or a union of such, so the answer is their
+ * intersection, and an event is looked at only for its time. The system's own events need care: a filter selects
+ * them only where it names their type, so lists that come from tags alone are taken without them.
+ */
+export interface Selection {
+  readonly entries: readonly Entry[];
+  /** Where to go on; undefined when all was looked at. */
+  readonly next: number | undefined;
+  readonly examined: number;
+}
+
+/** Entries that are read at once while neighbours are wanted. */
+const RUN_ENTRIES = 256;
+const NEAR = 16;
+
+/**
+ * Goes through the log from a position on, until `limit` events are found or `examinedMax` have been looked at: the
+ * caller lets others have their turn and goes on.
+ */
+export function selectEntries(
+  index: EventIndex,
+  filter: Filter,
+  {
+    from,
+    direction,
+    limit,
+    examinedMax,
+  }: { from: number; direction: Direction; limit: number; examinedMax: number },
+): Selection {
+  const isAscending = direction === 'asc';
+  const lowest = filter.after + 1;
+  const highest = Math.min(filter.before - 1, index.last);
+  let target = isAscending ? Math.max(from, lowest) : Math.min(from, highest);
+  const cursor = cursorFor(index, filter, direction);
+  const reader = new EntryReader(index, direction);
+  const entries: Entry[] = [];
+  let examined = 0;
+  while (isAscending ? target <= highest : target >= lowest) {
+    if (entries.length >= limit || examined >= examinedMax) return { entries, next: target, examined };
+    const position = cursor === undefined ? target : cursor.seek(target);
+    if (position === endOf(direction)) break;
+    if (isAscending ? position > highest : position < lowest) break;
+    const entry = cursor === undefined ? reader.next(position) : reader.at(position);
+    if (entry === undefined || (isAscending ? entry.position > highest : entry.position < lowest)) break;
+    examined += 1;
+    if (isSelected(filter, entry)) entries.push(entry);
+    target = behind(entry.position, direction);
+  }
+  return { entries, next: undefined, examined };
+}
+
+/** What the lists leave open: times, and the system's own events where nothing narrows the filter. */
+function isSelected(filter: Filter, { timestamp, type }: Entry): boolean {
+  if (filter.from !== undefined && compareTimestamps(timestamp, filter.from) < 0) return false;
+  if (filter.to !== undefined && compareTimestamps(timestamp, filter.to) >= 0) return false;
+  return filter.types !== undefined || filter.items !== undefined || !isSystemType(type);
+}
+
+/** What the position of an event must be in; undefined when every position will do. */
+function cursorFor(index: EventIndex, filter: Filter, direction: Direction): Cursor | undefined {
+  const { ids, types, sides, items } = filter;
+  const cursors: Cursor[] = [];
+  if (ids !== undefined) {
+    const positions = ids.flatMap((id) => index.byId(id)?.position ?? []);
+    cursors.push(
+      new ListCursor(
+        [...new Set(positions)].sort((a, b) => a - b),
+        direction,
+      ),
+    );
+  }
+  for (const side of sides) cursors.push(index.positionsOfAny(side, direction));
+  if (items !== undefined) {
+    const isTypeNamed = types !== undefined;
+    cursors.push(
+      union(
+        items.map((item) => itemCursor(index, item, isTypeNamed, direction)),
+        direction,
+      ),
+    );
+  }
+  if (types !== undefined) {
+    const named = [...index.types.keys()].filter((type) =>
+      types.some((pattern) => matchesType(pattern, type)),
+    );
+    cursors.push(index.positionsOfAny(named.map(typeKey), direction));
+  }
+  return cursors.length === 0 ? undefined : intersection(cursors, direction);
+}
+
+function itemCursor(
+  index: EventIndex,
+  { types, terms }: CompiledItem,
+  isTypeNamed: boolean,
+  direction: Direction,
+): Cursor {
+  const cursors: Cursor[] = terms.map((term) => index.positions(term, direction));
+  if (types !== undefined) cursors.push(index.positionsOfAny([...types].map(typeKey), direction));
+  const cursor = intersection(cursors, direction);
+  const system = types === undefined && !isTypeNamed ? [...index.types.keys()].filter(isSystemType) : [];
+  if (system.length === 0) return cursor;
+  return new DifferenceCursor(cursor, index.positionsOfAny(system.map(typeKey), direction), direction);
+}
+
+/** Reads entries one by one, and by the run once those that are wanted lie close to each other. */
+class EntryReader {
+  readonly #index: EventIndex;
+  readonly #direction: Direction;
+  /** Every entry from `#from` to the last of them. */
+  #run: Entry[] = [];
+  #from = 0;
+  #at = 0;
+  #last = Number.NEGATIVE_INFINITY;
+
+  constructor(index: EventIndex, direction: Direction) {
+    this.#index = index;
+    this.#direction = direction;
+  }
+
+  /** The entry at a position that exists. */
+  at(position: number): Entry | undefined {
+    const isNear = Math.abs(position - this.#last) <= NEAR;
+    this.#last = position;
+    return isNear || this.#covers(position) ? this.next(position) : this.#index.at(position);
+  }
+
+  /** The entry at a position or the nearest behind it. Positions never go back. */
+  next(position: number): Entry | undefined {
+    if (!this.#covers(position)) {
+      this.#run = this.#index.entries(position, RUN_ENTRIES, this.#direction);
+      this.#from = position;
+      this.#at = 0;
+    }
+    const isAscending = this.#direction === 'asc';
+    for (;;) {
+      const entry = this.#run[this.#at];
+      if (entry === undefined || (isAscending ? entry.position >= position : entry.position <= position)) {
+        return entry;
+      }
+      this.#at += 1;
+    }
+  }
+
+  #covers(position: number): boolean {
+    const last = this.#run.at(-1)?.position;
+    if (last === undefined) return false;
+    return this.#direction === 'asc'
+      ? position >= this.#from && position <= last
+      : position <= this.#from && position >= last;
+  }
+}
