@@ -7,6 +7,7 @@ import type { Service } from './context.ts';
 import { collectRoutes, docsRoutes } from './docs.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
+import { importRoutes } from './imports.ts';
 import { logRoutes } from './log.ts';
 import { problemRoutes } from './problems.ts';
 import { snapshotRoutes } from './snapshots.ts';
@@ -26,6 +27,7 @@ import { streamRoutes } from './stream.ts';
 export async function registerRoutes(app: FastifyInstance, service: Service): Promise<void> {
   await collectRoutes(app, service); // for the OpenAPI document
   appendRoutes(app, service); //    POST /v1/events, /v1/events/batch
+  importRoutes(app, service); //    POST /v1/imports
   eventRoutes(app, service); //     GET  /v1/events, /v1/events/{id}, /v1/correlations/{id}/events; POST /v1/events/query
   streamRoutes(app, service); //    GET  /v1/events/stream, POST with the filter as body
   aggregateRoutes(app, service); // GET  /v1/events/count, POST with the filter as body; POST /v1/events/aggregate

@@ -112,7 +112,10 @@ function answerOf(
 /** What is not JSON is text to OpenAPI; its form is described. */
 function contentOf(type: string, schema: JsonSchema): JsonSchema {
   if (LINE_TYPES.includes(type)) {
-    return { type: 'string', description: 'One event a line, each a JSON text.' };
+    return {
+      type: 'string',
+      description: 'One JSON text a line, of an event or, for an import, of a chunk.',
+    };
   }
   return type.endsWith('json') || schema['type'] === 'string' ? published(schema) : { type: 'string' };
 }

@@ -22,6 +22,9 @@ export const LIMITS = {
   /** Body of a request that writes a snapshot. */
   snapshotBytesMax: 4 * MIB,
 
+  /** Failures of an import that are told one by one. */
+  importFailuresMax: 100,
+
   // Queries (contract).
   queryItemsMax: 64,
   itemTypesMax: 100,

@@ -11,6 +11,8 @@ const VERBS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   append: () => import('./cli/append.ts'),
   query: () => import('./cli/query.ts'),
   tail: () => import('./cli/tail.ts'),
+  import: () => import('./cli/import.ts'),
+  export: () => import('./cli/export.ts'),
   copy: () => import('./cli/copy.ts'),
   config: () => import('./cli/config.ts'),
 };

@@ -4,11 +4,12 @@ import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type Client, SteleError } from '../client/index.ts';
 import { LIMITS } from '../limits.ts';
+import { type Batch, type InputLine, readBatches } from '../model/line-batches.ts';
 import { AppendCondition } from '../model/query.ts';
 import { type Command, EXIT, readArguments, UsageError, wholeNumber } from './command.ts';
 import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
 import { readJson } from './filter-flags.ts';
-import { type Batch, type InputLine, readBatches, readLine } from './input-lines.ts';
+import { readLine } from './input-lines.ts';
 import { Progress } from './progress.ts';
 import { tell, writeOut } from './terminal.ts';
 

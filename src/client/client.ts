@@ -5,6 +5,7 @@ import { type DecideOptions, type Decision, decide } from './decide.ts';
 import type { Appended, AppendOptions, NewEvent, RecordedEvent } from './event.ts';
 import { type Aggregate, type AggregateGroup, createFigures, type Figures } from './figures.ts';
 import { type FollowOptions, follow } from './follow.ts';
+import { type Imported, importLines } from './import.ts';
 import { type Page, type PageOptions, queryPage, queryPages, readAll } from './read.ts';
 import { createSnapshots, orNull, type Snapshots } from './snapshots.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
@@ -36,6 +37,12 @@ export interface Client extends Figures {
     events: NewEvent | readonly NewEvent[],
     options: AppendOptions & { dryRun: true },
   ): Promise<undefined>;
+
+  /**
+   * Imports events as lines of JSON, up to some thousand at once, each as the body of one append. Lines that cannot
+   * be stored are reported, the others are stored. Sent again until the outcome is known: give every event an id.
+   */
+  importLines(lines: readonly string[]): Promise<Imported>;
 
   /** Reads what matches the query, lets `decision` make events of it and appends them; again after a lost race. */
   decide(query: Query, decision: Decision, options?: DecideOptions): Promise<Appended | undefined>;
@@ -94,6 +101,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     ...createFigures(transport),
     append: appendEvents,
+    importLines: (lines) => importLines(transport, lines),
     decide: (query, decision, more = {}) => decide(transport, query, decision, { log: options.log, ...more }),
     get: (id, { signal } = {}) =>
       orNull(

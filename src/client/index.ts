@@ -24,6 +24,7 @@ export type {
 } from './event-store-shapes.ts';
 export type { Aggregate, AggregateGroup, EventType, GroupBy, Head, Info, Readiness } from './figures.ts';
 export type { FollowOptions, Gap } from './follow.ts';
+export type { Imported } from './import.ts';
 export type { Page, PageOptions } from './read.ts';
 export type { NewSnapshot, Snapshot, Snapshots, SnapshotVersion } from './snapshots.ts';
 export type { Retry, TransportOptions } from './transport.ts';

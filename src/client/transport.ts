@@ -33,6 +33,8 @@ export interface Call {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: object;
+  /** A body that is text already, of this media type; in place of `body`. */
+  readonly text?: { readonly type: string; readonly body: string };
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
@@ -76,7 +78,7 @@ export function createTransport(options: TransportOptions): Transport {
     retryForMs: options.retryForMs ?? 30_000,
     onRetry: (retry) => options.onRetry?.(retry),
     json: (call) => {
-      const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+      const body = call.body === undefined ? call.text?.body : JSON.stringify(call.body);
       return repeat(transport, call, () => whole(call, body));
     },
     open: (call) => open(call, call.body === undefined ? undefined : JSON.stringify(call.body)),
@@ -224,6 +226,7 @@ function headersOf(call: Call, key: string | undefined): Record<string, string> 
   const headers: Record<string, string> = { accept: call.accept ?? 'application/json' };
   if (key !== undefined) headers['authorization'] = `Bearer ${key}`;
   if (call.body !== undefined) headers['content-type'] = 'application/json';
+  if (call.text !== undefined) headers['content-type'] = call.text.type;
   for (const [name, value] of Object.entries(call.headers ?? {})) {
     if (value !== undefined) headers[name] = value;
   }

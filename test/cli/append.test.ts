@@ -4,8 +4,9 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { v7 as uuidv7 } from 'uuid';
-import { readBatches, readLine } from '../../src/cli/input-lines.ts';
+import { readLine } from '../../src/cli/input-lines.ts';
 import { createClient } from '../../src/client/index.ts';
+import { readBatches } from '../../src/model/line-batches.ts';
 import { lines, startStele, stele, temporaryFolder } from '../helpers/command-line.ts';
 import { ServiceProcess } from '../helpers/service-process.ts';
 

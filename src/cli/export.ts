@@ -1,0 +1,146 @@
+import { createWriteStream } from 'node:fs';
+import { access, open, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { PassThrough, type Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import type { RecordedEvent } from '../client/index.ts';
+import type { StoredEvent } from '../model/event.ts';
+import { compileFilter, type EventFilter } from '../model/filter.ts';
+import type { Backend } from '../store/store.ts';
+import { type Command, EXIT, readArguments, UsageError } from './command.ts';
+import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
+import { CSV_HEADER, csvRows } from './csv.ts';
+import { FILTER_FLAGS, FILTER_HELP, readFilter } from './filter-flags.ts';
+import { FORMAT_HELP, type Format, formatOf } from './formats.ts';
+import { STORE_HELP, storeUrl, withStore } from './store-access.ts';
+import { tell } from './terminal.ts';
+
+const PIECE_EVENTS = 500;
+
+export const command: Command = {
+  summary: 'export events to a file of NDJSON or CSV',
+
+  help: () => `Usage: stele export [<file> | -] [filter] [--format ndjson|csv] [--store <url>]
+
+Writes every event that matches, in order of position and as of the moment of the call, from a running service or, with
+--store, from a store itself. The file has its name once it is complete and on disk; until then it is called <file>.part.
+
+  --store <url>    read this store instead of asking a service
+  --force          write over a file that is there
+
+${FORMAT_HELP}
+
+${FILTER_HELP}
+
+${CONNECTION_HELP}
+
+${STORE_HELP}
+
+Examples:
+  stele export events.ndjson.gz
+  stele export open.csv --event-types 'ISSUE.*' --start-time 2026-11-01T00:00:00Z
+  stele export - --store embedded:./data/pg | wc -l`,
+
+  async run(argv) {
+    const args = readArguments(
+      argv,
+      { ...CONNECTION_FLAGS, ...FILTER_FLAGS, format: 'value', store: 'value', force: 'switch' },
+      { positionalsMax: 1 },
+    );
+    const [file = '-'] = args.positionals;
+    const { format, isCompressed } = formatOf(file, args);
+    const filter = readFilter(args);
+    if (file !== '-' && !args.has('force')) await refuseExisting(file);
+    const store = args.value('store');
+    const target = { file, format, isCompressed };
+    const count =
+      store === undefined
+        ? await writeTo(target, fromService(connect(args).read(filter)))
+        : await withStore(await storeUrl(store), (backend) => writeTo(target, fromStore(backend, filter)));
+    tell(`${count} events were exported.`);
+    return EXIT.ok;
+  },
+};
+
+/** Events on their way, either as the bytes of lines or as objects. */
+interface Piece {
+  readonly count: number;
+  ndjson(): Buffer | string;
+  csv(): string;
+}
+
+async function* fromStore(backend: Backend, filter: EventFilter): AsyncGenerator<Piece> {
+  const { signal } = new AbortController();
+  for await (const block of backend.scan(compileFilter(filter), { signal })) {
+    yield { count: block.count, ndjson: () => block.render('ndjson'), csv: () => csvRows(block.events()) };
+  }
+}
+
+async function* fromService(events: AsyncIterable<RecordedEvent>): AsyncGenerator<Piece> {
+  let lot: RecordedEvent[] = [];
+  for await (const event of events) {
+    lot.push(event);
+    if (lot.length < PIECE_EVENTS) continue;
+    yield pieceOf(lot);
+    lot = [];
+  }
+  yield pieceOf(lot);
+}
+
+function pieceOf(events: readonly RecordedEvent[]): Piece {
+  return {
+    count: events.length,
+    ndjson: () => events.map((event) => `${JSON.stringify(event)}\n`).join(''),
+    csv: () => csvRows(events.map(toStored)),
+  };
+}
+
+function toStored({ version, tags, metadata, data, ...event }: RecordedEvent): StoredEvent {
+  const body = JSON.stringify({ version, tags, metadata, data }).slice(1, -1);
+  return { ...event, body };
+}
+
+async function writeTo(
+  { file, format, isCompressed }: { file: string; format: Format; isCompressed: boolean },
+  pieces: AsyncIterable<Piece>,
+): Promise<number> {
+  let count = 0;
+  async function* content(): AsyncGenerator<Buffer | string> {
+    if (format === 'csv') yield CSV_HEADER;
+    for await (const piece of pieces) {
+      count += piece.count;
+      const bytes = format === 'csv' ? piece.csv() : piece.ndjson();
+      if (bytes.length > 0) yield bytes;
+    }
+  }
+  const squeeze: Transform = isCompressed ? createGzip() : new PassThrough();
+  if (file === '-') {
+    await pipeline(content, squeeze, process.stdout, { end: false });
+    return count;
+  }
+  const part = `${file}.part`;
+  await pipeline(content, squeeze, createWriteStream(part));
+  await onDisk(part);
+  await rename(part, file);
+  await onDisk(path.dirname(file));
+  return count;
+}
+
+/** A file or a folder whose last change has to survive a crash. */
+async function onDisk(name: string): Promise<void> {
+  const handle = await open(name, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function refuseExisting(file: string): Promise<void> {
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) throw new UsageError(`${file}: is there already. Add --force to write over it.`);
+}

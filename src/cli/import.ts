@@ -1,0 +1,115 @@
+import type { Client } from '../client/index.ts';
+import { newEventId } from '../client/index.ts';
+import { StoreError } from '../errors.ts';
+import { inspectJson } from '../model/json-text.ts';
+import { type InputLine, readBatches } from '../model/line-batches.ts';
+import { type Command, EXIT, readArguments } from './command.ts';
+import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
+import { csvLines } from './csv.ts';
+import { FORMAT_HELP, formatOf, openInput } from './formats.ts';
+import { Progress } from './progress.ts';
+import { tell, writeOut } from './terminal.ts';
+
+/** Sent with one request: large enough that the service is never idle, small enough to be sent again. */
+const PART_LINES = 10_000;
+const PART_CHARACTERS = 8 * 1024 * 1024;
+const TOLD_MAX = 100;
+
+export const command: Command = {
+  summary: 'import events from a file of NDJSON or CSV',
+
+  help: () => `Usage: stele import [<file> | -] [--format ndjson|csv]
+
+Stores every line of the file as a new event, in its order. Lines that cannot be stored are told by their number and
+left out; the others are stored (exit code 5 when there were any). An import that broke off is gone on with by running it
+again, as far as the events carry ids: what is stored already is counted as a duplicate.
+
+${FORMAT_HELP}
+
+To move a whole log with its positions, use stele copy.
+
+${CONNECTION_HELP}
+
+Examples:
+  stele import events.ndjson.gz
+  stele import history.csv --url https://stele.example --key-file key.txt
+  zcat backup.csv.gz | stele import - --format csv`,
+
+  async run(argv) {
+    const args = readArguments(argv, { ...CONNECTION_FLAGS, format: 'value' }, { positionalsMax: 1 });
+    const [file = '-'] = args.positionals;
+    const { format, isCompressed } = formatOf(file, args);
+    const client = connect(args);
+    const { content, bytes, bytesRead } = await openInput(file, isCompressed);
+    const lines = format === 'csv' ? csvLines(content) : ndjsonLines(content);
+    const progress = new Progress(bytes);
+    const total = { imported: 0, duplicates: 0, rejected: 0, position: 0 };
+    try {
+      for await (const part of partsOf(lines)) {
+        await importPart(client, part, total);
+        progress.update(bytesRead(), total.imported + total.duplicates);
+      }
+    } finally {
+      progress.stop();
+    }
+    await writeOut(`${JSON.stringify(total)}\n`);
+    return total.rejected === 0 ? EXIT.ok : EXIT.refused;
+  },
+};
+
+async function* ndjsonLines(content: AsyncIterable<Buffer>): AsyncGenerator<InputLine> {
+  for await (const { lines } of readBatches(content, PART_LINES)) yield* lines;
+}
+
+async function* partsOf(lines: AsyncIterable<InputLine>): AsyncGenerator<readonly InputLine[]> {
+  let part: InputLine[] = [];
+  let characters = 0;
+  for await (const line of lines) {
+    part.push(line);
+    characters += line.text.length;
+    if (part.length < PART_LINES && characters < PART_CHARACTERS) continue;
+    yield part;
+    part = [];
+    characters = 0;
+  }
+  if (part.length > 0) yield part;
+}
+
+async function importPart(
+  client: Client,
+  part: readonly InputLine[],
+  total: { imported: number; duplicates: number; rejected: number; position: number },
+): Promise<void> {
+  const { imported, duplicates, rejected, failed, position } = await client.importLines(
+    part.map(({ text }) => asNewEvent(text)),
+  );
+  for (const [index, { line, code, detail }] of failed.entries()) {
+    if (total.rejected + index >= TOLD_MAX) break;
+    tell(`line ${part[line - 1]?.number}: ${code}: ${detail}`);
+  }
+  total.imported += imported;
+  total.duplicates += duplicates;
+  total.rejected += rejected;
+  total.position = Math.max(total.position, position);
+}
+
+/**
+ * The line without what an export says about the old log, and with an id where it has none, so that a part can be
+ * sent again. The rest stays as it is written; what is no object is left for the service to refuse.
+ */
+function asNewEvent(text: string): string {
+  try {
+    const { root, text: line } = inspectJson(text, 1);
+    if (root.members === undefined) return line;
+    const members = root.members.filter(({ key }) => key !== 'position' && key !== 'recordedAt');
+    const hasId = members.some(({ key }) => key === 'id');
+    if (hasId && members.length === root.members.length) return line;
+    const kept = members.map(
+      ({ key, value }) => `${JSON.stringify(key)}:${line.slice(value.start, value.end)}`,
+    );
+    return `{${[...(hasId ? [] : [`"id":"${newEventId()}"`]), ...kept].join(',')}}`;
+  } catch (error) {
+    if (error instanceof StoreError) return text.replace(/[\r\n]+/g, ' ');
+    throw error;
+  }
+}
