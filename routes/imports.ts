@@ -85,7 +85,10 @@ async function answerOnce(reply: FastifyReply, chunks: AsyncIterable<ImportChunk
     total.failed.push(...failed.slice(0, LIMITS.importFailuresMax - total.failed.length));
     total.position = Math.max(total.position, position);
   }
-  sendJson(reply, 200, JSON.stringify(total), ['Stele-Position', `${reply.server.service.feed.head}`]);
+  sendJson(reply, 200, JSON.stringify(total), [
+    'Stele-Position',
+    `${Math.max(total.position, reply.server.service.feed.head)}`,
+  ]);
 }
 
 /** What fails before the first chunk is a problem document; later the connection breaks, after what is certain. */

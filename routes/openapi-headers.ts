@@ -50,6 +50,7 @@ const TAGGED = ['Stele-Position', 'ETag'] as const;
 export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   appendEvent: { 200: ['Stele-Position'], 201: [...APPENDED, 'Location'] },
   appendBatch: { 200: ['Stele-Position'], 201: APPENDED },
+  importEvents: { 200: ['Stele-Position'] },
   readEvents: { 200: PAGE },
   queryEvents: { 200: ['Stele-Position'] },
   readCorrelation: { 200: PAGE },

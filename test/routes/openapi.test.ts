@@ -115,6 +115,7 @@ t.test('answers are as they are described', async (t) => {
   const id = `${event?.id}`;
   const putSnapshot = (n: number) => ({ ...post({ data: n, filter: { tags: { a: 'b' } } }), method: 'PUT' });
   const lines = { headers: { accept: 'application/x-ndjson' } };
+  const imported = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' } };
   const tagged = async (path: string) => ({
     headers: { 'if-none-match': `${(await stele.call(path)).headers['etag']}` },
   });
@@ -139,6 +140,8 @@ t.test('answers are as they are described', async (t) => {
       '/v1/events/batch',
       post({ events: [{ type: 'A', data: {} }], conditions: [{ failIfEventsMatch: {} }] }),
     ],
+    ['POST /v1/imports', '/v1/imports', { ...imported, body: '{"type":"A","data":{}}\n{}\n' }],
+    ['POST /v1/imports', '/v1/imports', { ...imported, body: `"${'x'.repeat(2 ** 20)}"` }],
     ['GET /v1/events', '/v1/events?limit=1&explain=true'],
     ['GET /v1/events', '/v1/events', lines],
     ['GET /v1/events', '/v1/events?cursor=x'],
@@ -184,13 +187,14 @@ t.test('answers are as they are described', async (t) => {
     const answer = await stele.call(path, call);
     t.equal(complaint(document, validate, name, answer), '', `${name} ${path} ${answer.status}`);
   }
-  for (const [method, path, { operationId }] of operationsOf(document)) {
+  for (const [method, path, { operationId, requestBody }] of operationsOf(document)) {
     const name = `${method} ${path}`;
+    const [type = 'application/json'] = Object.keys(requestBody?.content ?? {});
     t.ok(tried.has(name), `${operationId} was tried`);
     const refused = await stele.call(`${path.replaceAll(/\{\w+\}/g, '1')}?no-such=1`, {
       method,
       ...(method === 'POST' || method === 'PUT' ? { body: '{}' } : {}),
-      headers: { accept: '*/*' },
+      headers: { accept: '*/*', 'content-type': type },
     });
     if (path !== '/problems/{slug}') t.equal(refused.status, 400, `${name} takes only what it knows`);
     t.equal(complaint(document, validate, name, refused), '', `${name} says so as described`);
