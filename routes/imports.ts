@@ -41,7 +41,12 @@ const ImportAnswer = Type.Object(
   { description: 'Everything that could be stored is durable.' },
 );
 
-const Lines = Type.String({ description: 'One event a line, as it would be the body of `POST /v1/events`.' });
+const Lines = Type.String({
+  description: 'One event a line, as it would be the body of `POST /v1/events`.',
+  examples: [
+    '{"type":"ISSUE.OPENED","tags":{"issueId":"42"},"data":{}}\n{"type":"ISSUE.CLOSED","data":{}}\n',
+  ],
+});
 
 export function importRoutes(app: FastifyInstance, service: Service): void {
   app.register(async (routes) => {

@@ -241,11 +241,11 @@ t.test('the examples of bodies are accepted', async (t) => {
   const document = await read('openapi.json');
   for (const [method, path, { requestBody }] of operationsOf(document)) {
     if (requestBody === undefined) continue;
-    const { example, schema } = requestBody.content['application/json'] ?? { schema: {} };
-    const component = document.components.schemas[schema.$ref?.split('/')[3] ?? ''] as
-      | { examples?: unknown[] }
-      | undefined;
-    const body = example ?? component?.examples?.[0];
+    const [[type, { example, schema }] = ['', { schema: {} }]] = Object.entries(requestBody.content);
+    const component = (document.components.schemas[schema.$ref?.split('/')[3] ?? ''] ?? schema) as {
+      examples?: unknown[];
+    };
+    const body = example ?? component.examples?.[0];
     t.ok(body !== undefined, `${method} ${path} has an example`);
     const stele = await startHttpService(t);
     await append(
@@ -255,8 +255,8 @@ t.test('the examples of bodies are accepted', async (t) => {
     const query = path.endsWith('/stream') ? '?follow=false' : '';
     const answer = await stele.call(path.replaceAll(/\{\w+\}/g, '1') + query, {
       method,
-      headers: { accept: '*/*' },
-      body: JSON.stringify(body),
+      headers: { accept: '*/*', 'content-type': type },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
     });
     t.ok(answer.status < 300, `${method} ${path} takes its example: ${answer.text.slice(0, 200)}`);
   }
