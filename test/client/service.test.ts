@@ -64,7 +64,7 @@ await backends(t, (t, kind) => {
     t.strictSame(await client.tags(), { issueId: ['42'] });
     t.strictSame(await all(client.tagValues('issueId', { prefix: '4' })), ['42']);
     t.match(await client.head(), { position: 5, oldest: 1 });
-    t.match(await client.info(), { backend: kind.name, logId: /^[0-9a-f-]{36}$/ });
+    t.match(await client.info(), { backend: kind.name.split(' ')[0], logId: /^[0-9a-f-]{36}$/ });
     t.match(await client.readiness(), { ready: true });
     t.ok(Object.keys(await client.stats()).length > 0);
   });

@@ -223,7 +223,7 @@ t.test('the service says what it is', async (t) => {
   t.match(bodyOf(await stele.call('/v1/info')), {
     version: service.version,
     backend: 'memory',
-    backends: ['postgres', 'postgresql', 'embedded', 'memory'],
+    backends: ['postgres', 'postgresql', 'embedded', 'file', 'memory'],
     logId: service.backend.logId,
     eventIds: 'uuidv7',
     limits: { batchEventsMax: LIMITS.batchEventsMax, pageSizeMax: LIMITS.pageSizeMax },
