@@ -14,6 +14,8 @@ const VERBS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   import: () => import('./cli/import.ts'),
   export: () => import('./cli/export.ts'),
   copy: () => import('./cli/copy.ts'),
+  backup: () => import('./cli/backup.ts'),
+  restore: () => import('./cli/restore.ts'),
   config: () => import('./cli/config.ts'),
 };
 

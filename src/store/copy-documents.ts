@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.ts';
+import { compareTimestamps } from '../model/timestamp.ts';
 import type { Backend, StoredDocument } from './store.ts';
 
 /** A document may weigh several megabytes; both sides hold one page. */
@@ -10,11 +11,15 @@ const PAGE_DOCUMENTS = 16;
  *
  * @throws StoreError LOG_MISMATCH for a document that is newer in the target.
  */
-export async function copyDocuments(from: Backend, to: Backend, signal: AbortSignal): Promise<number> {
+export async function copyDocuments(
+  from: Backend,
+  to: Backend,
+  { signal, writtenUntil }: { signal: AbortSignal; writtenUntil?: string | undefined },
+): Promise<number> {
   const collections = new Set([...(await from.collections()), ...(await to.collections())]);
   let changed = 0;
   for (const collection of collections) {
-    const sources = pager(from, collection);
+    const sources = pager(from, collection, writtenUntil);
     const targets = pager(to, collection);
     let source = await sources.next();
     let target = await targets.next();
@@ -36,14 +41,22 @@ export async function copyDocuments(from: Backend, to: Backend, signal: AbortSig
   return changed;
 }
 
-/** One document after the other, in order of their keys. */
-function pager(backend: Backend, collection: string): { next(): Promise<StoredDocument | undefined> } {
+/** One document after the other, in order of their keys; without those that were written later. */
+function pager(
+  backend: Backend,
+  collection: string,
+  writtenUntil?: string,
+): { next(): Promise<StoredDocument | undefined> } {
   let page: StoredDocument[] = [];
   let at = 0;
   let from = '';
   let isEnd = false;
-  return {
-    async next() {
+  const isLater = (document: StoredDocument | undefined) =>
+    document !== undefined &&
+    writtenUntil !== undefined &&
+    compareTimestamps(document.updatedAt, writtenUntil) > 0;
+  const pages = {
+    async next(): Promise<StoredDocument | undefined> {
       if (at >= page.length && !isEnd) {
         page = await backend.documents({ collection, from, limit: PAGE_DOCUMENTS });
         at = 0;
@@ -53,9 +66,10 @@ function pager(backend: Backend, collection: string): { next(): Promise<StoredDo
       }
       const document = page[at];
       at += 1;
-      return document;
+      return isLater(document) ? await pages.next() : document;
     },
   };
+  return pages;
 }
 
 /** By code points, as documents are listed; an absent one comes last. */

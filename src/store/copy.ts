@@ -18,7 +18,9 @@ export interface CopyOptions {
   /** Compare all of both logs at the end, or only what this run has copied. */
   readonly compare: 'all' | 'new';
   /** The last position to copy; without it the head of the source. */
-  readonly upTo?: number;
+  readonly upTo?: number | undefined;
+  /** Leaves the target its own identity, and documents out that were written after this time: for a restore. */
+  readonly restoreAt?: string | undefined;
   onProgress?(progress: CopyProgress): void;
 }
 
@@ -48,9 +50,9 @@ const LOAD_BYTES = 4 * 1024 * 1024;
  *   copy is not what the source is, or what the stores fail with.
  */
 export async function copyLog(from: Backend, to: Backend, options: CopyOptions): Promise<CopyResult> {
-  const { signal } = options;
-  await takeIdentity(from, to);
-  const documents = await copyDocuments(from, to, signal);
+  const { signal, restoreAt } = options;
+  if (restoreAt === undefined) await takeIdentity(from, to);
+  const documents = await copyDocuments(from, to, { signal, writtenUntil: restoreAt });
   const source = await from.head();
   const target = await to.head();
   const upTo = Math.min(source.position, options.upTo ?? source.position);

@@ -4,7 +4,19 @@ import t from 'tap';
 import { readArguments, UsageError } from '../../src/cli/command.ts';
 import { stele, temporaryFolder } from '../helpers/command-line.ts';
 
-const VERBS = ['serve', 'migrate', 'append', 'query', 'tail', 'import', 'export', 'copy', 'config'];
+const VERBS = [
+  'serve',
+  'migrate',
+  'append',
+  'query',
+  'tail',
+  'import',
+  'export',
+  'copy',
+  'backup',
+  'restore',
+  'config',
+];
 
 t.test('help lists every verb and every exit code on standard output', async (t) => {
   const { code, stdout, stderr } = await stele(['help']);

@@ -1,0 +1,48 @@
+import { copyLog } from '../store/copy.ts';
+import { type Command, EXIT, readArguments, UsageError } from './command.ts';
+import { copyProgress } from './progress.ts';
+import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
+import { writeOut } from './terminal.ts';
+
+export const command: Command = {
+  summary: 'back a log up into a folder',
+
+  help: () => `Usage: stele backup <store> file:<folder> [--quick]
+
+Writes what the folder does not hold yet: all of the log the first time, later only what is new. The store may be in use
+meanwhile; the backup holds every event up to one position, with positions, ids and times, and the documents. Each record
+in it has a checksum, and at the end it is compared with the log event by event.
+
+A backup is a file store: it can be served, read and copied like any other. It is to be written by backups alone; one
+that was appended to is refused (exit code 3).
+
+  --quick      compare only what this run has written, and the last of what was there
+
+${STORE_HELP}
+
+Examples:
+  stele backup @/run/secrets/store-url file:/var/backups/stele
+  stele backup embedded:./data/pg file:./backup --quick`,
+
+  async run(argv) {
+    const args = readArguments(argv, { quick: 'switch' }, { positionalsMax: 2 });
+    const [first, second] = args.positionals;
+    if (first === undefined || second === undefined) {
+      throw new UsageError('backup: takes a store and a folder, <store> file:<folder>.');
+    }
+    const from = await storeUrl(first);
+    const to = await storeUrl(second);
+    if (!to.startsWith('file:')) throw new UsageError('backup: is written to a folder: file:<folder>.');
+    if (from === to) throw new UsageError('backup: both stores are the same.');
+    const compare = args.has('quick') ? 'new' : 'all';
+    const { onProgress, stop } = copyProgress();
+    const result = await interruptible((signal) =>
+      withStore(from, (source) =>
+        withStore(to, (target) => copyLog(source, target, { signal, compare, onProgress })),
+      ),
+    ).finally(stop);
+    if (result === undefined) return EXIT.failure;
+    await writeOut(`${JSON.stringify(result)}\n`);
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,56 @@
+import { canonicalTimestamp } from '../model/timestamp.ts';
+import { restoreLog } from '../store/restore.ts';
+import { type Command, EXIT, readArguments, UsageError } from './command.ts';
+import { copyProgress } from './progress.ts';
+import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
+import { writeOut } from './terminal.ts';
+
+export const command: Command = {
+  summary: 'make a new log of a backup, up to a moment',
+
+  help: () => `Usage: stele restore file:<folder> <store> [--until <position|recordedAt>]
+
+Fills an empty store with the events of a backup, at their positions and with their ids and times. The store keeps a log
+id of its own, so that clients that know the old log are told (LOG_MISMATCH), and an event of the type $stele.restored
+says which log was restored up to where. A run that was killed is gone on with by running it again.
+
+  --until <n|time>   the last position, or the last time of recording, to restore; all without it
+
+Documents such as snapshots come along as far as they were written by then. To keep the identity of the log, use stele
+copy.
+
+${STORE_HELP}
+
+Examples:
+  stele restore file:/var/backups/stele @/run/secrets/new-store-url
+  stele restore file:./backup file:./data --until 2026-11-21T09:30:00Z`,
+
+  async run(argv) {
+    const args = readArguments(argv, { until: 'value' }, { positionalsMax: 2 });
+    const [first, second] = args.positionals;
+    if (first === undefined || second === undefined) {
+      throw new UsageError('restore: takes a backup and a store, file:<folder> <store>.');
+    }
+    const until = readUntil(args.value('until'));
+    const from = await storeUrl(first);
+    const to = await storeUrl(second);
+    if (from === to) throw new UsageError('restore: both stores are the same.');
+    const { onProgress, stop } = copyProgress();
+    const result = await interruptible((signal) =>
+      withStore(from, (source) =>
+        withStore(to, (target) => restoreLog(source, target, { until, signal, onProgress })),
+      ),
+    ).finally(stop);
+    if (result === undefined) return EXIT.failure;
+    await writeOut(`${JSON.stringify(result)}\n`);
+    return EXIT.ok;
+  },
+};
+
+function readUntil(text: string | undefined): number | string | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  const time = canonicalTimestamp(text);
+  if (time.ok) return time.value;
+  throw new UsageError(`--until ${text}: is neither a position nor a time; as a time it ${time.reason}.`);
+}

@@ -1,0 +1,56 @@
+import { StoreError } from '../errors.ts';
+import { newEventId } from '../model/event-id.ts';
+import { type CopyOptions, type CopyResult, copyLog } from './copy.ts';
+import type { Backend } from './store.ts';
+
+/**
+ * Makes a new log of an old one, up to a moment: a copy with an identity of its own, so that whoever knows positions
+ * of the old one is told (LOG_MISMATCH) instead of missing or mixing up events. What was done stands in the new log
+ * as its first own event, `$stele.restored`.
+ */
+export interface RestoreOptions extends Pick<CopyOptions, 'signal' | 'onProgress'> {
+  /** The last position to restore, or the last moment of recording; without it all that is there. */
+  readonly until?: number | string | undefined;
+}
+
+export type RestoreResult = CopyResult & { readonly restoredTo: number };
+
+/** @throws StoreError LOG_MISMATCH for a target that is not empty and not an unfinished restore of the same. */
+export async function restoreLog(
+  from: Backend,
+  to: Backend,
+  { until, signal, onProgress }: RestoreOptions,
+): Promise<RestoreResult> {
+  if (from.logId === to.logId) {
+    throw new StoreError('LOG_MISMATCH', 'The target is this very log. Restore into an empty store.');
+  }
+  const head = await from.head(typeof until === 'string' ? { at: until } : {});
+  const upTo = typeof until === 'number' ? Math.min(until, head.position) : head.position;
+  const restoreAt = typeof until === 'string' ? until : await recordedAt(from, upTo, signal);
+  const options: CopyOptions = { signal, compare: 'all', upTo, restoreAt };
+  const copied = await copyLog(from, to, onProgress === undefined ? options : { ...options, onProgress });
+  const data = JSON.stringify({ log: from.logId, position: upTo });
+  const event = {
+    id: newEventId(),
+    type: '$stele.restored',
+    timestamp: null,
+    terms: [],
+    body: `"version":1,"tags":{},"metadata":{},"data":${data}`,
+    sent: 0,
+  };
+  const { verdicts } = await to.append([{ events: [event], checks: [], writes: [] }]);
+  const [verdict] = verdicts;
+  if (verdict?.kind !== 'stored') throw new StoreError('STORAGE_ERROR', 'The restore could not be recorded.');
+  return { ...copied, position: verdict.firstPosition, restoredTo: upTo };
+}
+
+/** When the last event up to a position was recorded; the end of time where everything is restored. */
+async function recordedAt(from: Backend, upTo: number, signal: AbortSignal): Promise<string> {
+  const { position, oldest } = await from.head();
+  if (upTo >= position) return '9999-12-31T23:59:59.999Z';
+  let last = '';
+  for await (const block of from.records({ after: Math.max(oldest, upTo) - 1, upTo }, { signal })) {
+    last = block.at(-1)?.recordedAt ?? last;
+  }
+  return last;
+}
