@@ -107,6 +107,8 @@ export class SqliteIndex {
   }
 
   close(): void {
+    // SQLite keeps the file open until the last statement is collected, so nothing may hold on to one.
+    this.#statements.clear();
     if (this.#database.isOpen) this.#database.close();
   }
 
