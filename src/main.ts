@@ -16,6 +16,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   copy: () => import('./cli/copy.ts'),
   backup: () => import('./cli/backup.ts'),
   restore: () => import('./cli/restore.ts'),
+  verify: () => import('./cli/verify.ts'),
   config: () => import('./cli/config.ts'),
 };
 

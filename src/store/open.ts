@@ -1,13 +1,17 @@
 import type { Logger } from 'pino';
 import { StoreError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
+import { parseFileUrl } from './file/options.ts';
 import { openFile } from './file/store.ts';
+import { verifyFiles } from './file/verify.ts';
 import { openMemory } from './memory/store.ts';
+import { auditPostgres } from './postgres/audit.ts';
 import { openEmbedded, withEmbeddedDatabase } from './postgres/embedded.ts';
 import { renewLogId } from './postgres/log-id.ts';
 import { type MigrationStatus, migrate, migrationStatus } from './postgres/migrate.ts';
 import { openPostgres } from './postgres/store.ts';
 import type { Backend } from './store.ts';
+import { FINDINGS_MAX, type VerifyFinding } from './verify.ts';
 
 export interface OpenOptions {
   readonly metrics: Metrics;
@@ -50,6 +54,20 @@ export function openBackend(url: string, options: OpenOptions): Backend {
   const open = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined;
   if (open === undefined) throw refusal(`No store is behind ${scheme}: URLs. Use one of ${known}.`);
   return open(url, options);
+}
+
+/** Checks what a store keeps beside what every store keeps: files and their sums, or tables beside the events. */
+export async function auditStore(url: string, { logger }: { logger: Logger }): Promise<VerifyFinding[]> {
+  const audit = (database: string) => auditPostgres(database, FINDINGS_MAX);
+  if (/^postgres(ql)?:/.test(url)) return await audit(url);
+  if (url.startsWith('embedded:')) {
+    return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, audit);
+  }
+  if (!url.startsWith('file:')) return [];
+  const findings = await verifyFiles(parseFileUrl(url).folder);
+  return findings
+    .slice(0, FINDINGS_MAX)
+    .map(({ file, offset, position, what }) => ({ position, what: `${file} at offset ${offset}: ${what}` }));
 }
 
 /**

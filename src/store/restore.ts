@@ -25,6 +25,9 @@ export async function restoreLog(
     throw new StoreError('LOG_MISMATCH', 'The target is this very log. Restore into an empty store.');
   }
   const head = await from.head(typeof until === 'string' ? { at: until } : {});
+  if ((await from.head()).position === 0) {
+    throw new StoreError('NOT_FOUND', 'The backup holds no events. Is it the right folder?');
+  }
   const upTo = typeof until === 'number' ? Math.min(until, head.position) : head.position;
   const restoreAt = typeof until === 'string' ? until : await recordedAt(from, upTo, signal);
   const options: CopyOptions = { signal, compare: 'all', upTo, restoreAt };

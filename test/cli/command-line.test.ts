@@ -15,6 +15,7 @@ const VERBS = [
   'copy',
   'backup',
   'restore',
+  'verify',
   'config',
 ];
 

@@ -1,0 +1,77 @@
+import { pino } from 'pino';
+import { StoreError } from '../errors.ts';
+import { auditStore } from '../store/open.ts';
+import { FINDINGS_MAX, type VerifiedLog, type VerifyFinding, verifyLog } from '../store/verify.ts';
+import { type Command, EXIT, readArguments } from './command.ts';
+import { Progress } from './progress.ts';
+import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
+import { tell, writeOut } from './terminal.ts';
+
+export const command: Command = {
+  summary: 'check a store or a backup from its first event to its last',
+
+  help: () => `Usage: stele verify [<store>] [--json]
+
+Reads the whole log and checks that positions have no gaps, ids are unique, times of recording never go back, and events
+have the index terms that follow from them. Beside that, for PostgreSQL: the ids, the rows of the index and the zones
+against the events. For a file store: every byte of its files against their checksums and the manifest.
+
+A line for each finding, with its position, up to ${FINDINGS_MAX}; exit code 1 when there is one. Nothing is changed. A service may
+use the store meanwhile; of a file store that is in use only the files are checked.
+
+  --json     the result as one JSON object
+
+${STORE_HELP} Without one it is the store of the configuration.
+
+Examples:
+  stele verify file:/var/backups/stele
+  stele verify @/run/secrets/store-url --json | jq .findings`,
+
+  async run(argv) {
+    const args = readArguments(argv, { json: 'switch' }, { positionalsMax: 1 });
+    const url = await storeUrl(args.positionals[0]);
+    const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
+    const findings: VerifyFinding[] = [...(await auditStore(url, { logger }))];
+    // A damaged file ends every reading at the damage, which has been named by then.
+    const isDamaged = url.startsWith('file:') && findings.length > 0;
+    const log = isDamaged ? 'damaged' : await interruptible((signal) => readThrough(url, signal));
+    if (log === undefined) return EXIT.failure;
+    const isRead = typeof log === 'object';
+    if (isRead) findings.push(...log.findings);
+    const { events, oldest, position } = isRead ? log : UNREAD;
+    if (args.has('json')) {
+      await writeOut(`${JSON.stringify({ events, oldest, position, findings })}\n`);
+    } else {
+      for (const { position: at, what } of findings) await writeOut(`position ${at}: ${what}\n`);
+      if (!isRead) tell(`The store is ${log}: its files were checked, and the log was not read.`);
+      else tell(`${events} events, positions ${oldest} to ${position}.`);
+      tell(findings.length === 0 ? 'Everything is as it was written.' : `Findings: ${findings.length}.`);
+    }
+    return findings.length === 0 ? EXIT.ok : EXIT.failure;
+  },
+};
+
+const UNREAD = { events: null, oldest: null, position: null };
+
+/** A file store has one process at a time. */
+async function readThrough(url: string, signal: AbortSignal): Promise<VerifiedLog | 'in use'> {
+  let progress: Progress | undefined;
+  try {
+    return await withStore(url, (backend) =>
+      verifyLog(backend, {
+        signal,
+        onProgress: ({ positions, done, events }) => {
+          progress ??= new Progress(positions);
+          progress.update(done, events);
+        },
+      }),
+    );
+  } catch (error) {
+    const isInUse =
+      url.startsWith('file:') && error instanceof StoreError && /in use|lock/i.test(error.message);
+    if (isInUse) return 'in use';
+    throw error;
+  } finally {
+    progress?.stop();
+  }
+}
