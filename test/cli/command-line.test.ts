@@ -16,6 +16,7 @@ const VERBS = [
   'backup',
   'restore',
   'verify',
+  'doctor',
   'config',
 ];
 
