@@ -11,8 +11,6 @@ const INJECTIONS = [
   ...[1, 2, 5, 9].flatMap((when) => [
     { call: 'pwrite64', how: 'error=EIO', when },
     { call: 'pwrite64', how: 'error=ENOSPC', when },
-    // A write that goes beyond what the process may write is short, and the one for the rest fails.
-    { call: 'prlimit', how: `fsize=${3000 + when * 211}`, when },
     { call: 'pwrite64', how: 'signal=KILL', when },
     { call: 'fdatasync', how: 'error=EIO', when },
     { call: 'fdatasync', how: 'error=ENOSPC', when },
@@ -48,12 +46,7 @@ if (hasStrace()) {
       const what = `${call} ${how} at ${when}`;
       const inject = `inject=${call}:${how}:when=${when}`;
       const through = ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${call}`, '-e', inject];
-      const limited = ['prlimit', `--${how}`];
-      const { said } = await live(where, {
-        requests: 40,
-        life,
-        through: call === 'prlimit' ? limited : through,
-      });
+      const { said } = await live(where, { requests: 40, life, through });
       note(ledger, said);
       if (call === 'fdatasync' && how.startsWith('error')) {
         // The outcome of that one is unknown, the process has to start anew, and nothing is written behind it.
