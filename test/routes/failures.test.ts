@@ -297,7 +297,8 @@ t.test('refusals that come in numbers do not fill the log', async (t) => {
   await Promise.all(Array.from({ length: 50 }, () => call('/v1/events', post(EVENT))));
   t.ok(logged.filter(({ code }) => code === 'OVERLOADED').length < 10);
   const { values } = await service.metrics.failures.get();
-  t.match(values, [{ labels: { code: 'OVERLOADED' }, value: 50 }], 'each is counted');
+  const counted = values.filter(({ value }) => value > 0);
+  t.match(counted, [{ labels: { code: 'OVERLOADED' }, value: 50 }], 'each is counted');
 });
 
 t.test('refusals of the client are not logged, and payloads never are', async (t) => {
