@@ -3,6 +3,7 @@ import { StoreError } from '../../errors.ts';
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import type { Entry, Generation, KnownKey, LogPlace } from './generation.ts';
 import { decodePostings, encodePostings } from './postings.ts';
+import { FORMAT, SCHEMA } from './sqlite-schema.ts';
 
 /**
  * The part of the index that is not in memory. It is derived from the segments and can be deleted at any time.
@@ -19,34 +20,6 @@ type Database = InstanceType<typeof DatabaseSync>;
 type Statement = ReturnType<Database['prepare']>;
 type SQLInputValue = number | string | Uint8Array;
 
-const FORMAT = '1';
-const SCHEMA = `
-  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE segments (number INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE);
-  CREATE TABLE types (
-    number INTEGER PRIMARY KEY, type TEXT NOT NULL UNIQUE, count INTEGER NOT NULL,
-    firstTimestamp TEXT NOT NULL, lastTimestamp TEXT NOT NULL
-  );
-  CREATE TABLE events (
-    position INTEGER PRIMARY KEY, id BLOB NOT NULL, type INTEGER NOT NULL, timestamp TEXT NOT NULL,
-    segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, before INTEGER NOT NULL
-  );
-  CREATE UNIQUE INDEX events_by_id ON events (id);
-  CREATE INDEX events_by_timestamp ON events (timestamp, position);
-  CREATE TABLE postings (
-    term TEXT NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, positions BLOB NOT NULL,
-    PRIMARY KEY (term, last)
-  ) WITHOUT ROWID;
-  CREATE TABLE documents (
-    collection TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, updatedAt TEXT NOT NULL,
-    body TEXT NOT NULL, PRIMARY KEY (collection, key)
-  );
-  CREATE TABLE keys (
-    caller TEXT NOT NULL, key TEXT NOT NULL, hash TEXT NOT NULL, first TEXT NOT NULL, keptUntilMs INTEGER NOT NULL,
-    PRIMARY KEY (caller, key)
-  ) WITHOUT ROWID;
-  CREATE INDEX keys_by_time ON keys (keptUntilMs);
-`;
 const CACHE_KIB = 32 * 1024;
 const COLUMNS = 'position, id, type, timestamp, segment, offset, length, before';
 /** Rows that one turn of the event loop writes, so that requests are answered between two of them. */

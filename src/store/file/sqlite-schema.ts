@@ -1,0 +1,30 @@
+/** Tables of the index. An index of another format is built anew, so a change here needs nothing but a new number. */
+export const FORMAT = '1';
+
+export const SCHEMA = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE segments (number INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE);
+  CREATE TABLE types (
+    number INTEGER PRIMARY KEY, type TEXT NOT NULL UNIQUE, count INTEGER NOT NULL,
+    firstTimestamp TEXT NOT NULL, lastTimestamp TEXT NOT NULL
+  );
+  CREATE TABLE events (
+    position INTEGER PRIMARY KEY, id BLOB NOT NULL, type INTEGER NOT NULL, timestamp TEXT NOT NULL,
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, before INTEGER NOT NULL
+  );
+  CREATE UNIQUE INDEX events_by_id ON events (id);
+  CREATE INDEX events_by_timestamp ON events (timestamp, position);
+  CREATE TABLE postings (
+    term TEXT NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, positions BLOB NOT NULL,
+    PRIMARY KEY (term, last)
+  ) WITHOUT ROWID;
+  CREATE TABLE documents (
+    collection TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, updatedAt TEXT NOT NULL,
+    body TEXT NOT NULL, PRIMARY KEY (collection, key)
+  );
+  CREATE TABLE keys (
+    caller TEXT NOT NULL, key TEXT NOT NULL, hash TEXT NOT NULL, first TEXT NOT NULL, keptUntilMs INTEGER NOT NULL,
+    PRIMARY KEY (caller, key)
+  ) WITHOUT ROWID;
+  CREATE INDEX keys_by_time ON keys (keptUntilMs);
+`;
