@@ -19,7 +19,7 @@ export interface Backend {
   /** Identity of the log's history (UUID). Known after `start`. */
   readonly logId: string;
 
-  /** Connects, checks or makes the schema, and begins to watch for events of other processes. */
+  /** Connects, checks or makes the schema, and begins to watch for events of other processes. Idempotent. */
   start(): Promise<void>;
   /** Ends what `start` began. Idempotent; waits for calls under way. */
   stop(): Promise<void>;

@@ -85,6 +85,7 @@ export class FileBackend implements Backend {
   }
 
   async start(): Promise<void> {
+    if (this.#running !== undefined) return;
     const { folder, maxMemorySize } = this.#options;
     await prepareFolder(folder);
     const lock = FolderLock.take(folder);
