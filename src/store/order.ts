@@ -36,3 +36,11 @@ export function compareText(a: string, b: string): number {
   }
   return a.length - b.length;
 }
+
+/**
+ * The least text above one: no text of a log holds a NUL, so nothing lies between. SQLite would take a bound text
+ * only up to a NUL.
+ */
+export function textAfter(text: string): string {
+  return `${text}\u0001`;
+}

@@ -3,7 +3,7 @@ import type { Filter } from '../../model/filter.ts';
 import { compareTimestamps } from '../../model/timestamp.ts';
 import { ParsedBlock } from '../framing.ts';
 import { extended, keysOf, NOTHING } from '../groups.ts';
-import { compareBy, compareText } from '../order.ts';
+import { compareBy, compareText, textAfter } from '../order.ts';
 import type {
   AggregateGroup,
   AggregateQuery,
@@ -137,7 +137,8 @@ export class FileReader {
       return found;
     }
     const start = `${key}:${prefix}`;
-    let from = after === undefined || compareText(`${key}:${after}`, start) < 0 ? start : `${key}:${after}\0`;
+    const known = after === undefined ? '' : `${key}:${after}`;
+    let from = compareText(known, start) < 0 ? start : textAfter(known);
     while (found.length < limit) {
       const terms = this.#index.terms(from, limit - found.length);
       for (const term of terms) {
@@ -146,7 +147,7 @@ export class FileReader {
       }
       const last = terms.at(-1);
       if (last === undefined) return found;
-      from = `${last}\0`;
+      from = textAfter(last);
     }
     return found;
   }

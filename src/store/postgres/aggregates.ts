@@ -1,3 +1,4 @@
+import { textAfter } from '../order.ts';
 import type { AggregateGroup, AggregateQuery, GroupBy, TagQuery, TypeSummary } from '../store.ts';
 import { type Driver, FilterSql, type Resolved, systemTypes } from './compile-query.ts';
 import type { Connections } from './connections.ts';
@@ -230,7 +231,7 @@ export class Aggregates {
          select (select t.tag from ${this.#schema}.event_tags t where t.tag > v.tag and t.tag < $2 order by t.tag limit 1)
            from v where v.tag is not null)
        select tag from v where tag is not null limit $3`,
-      [after === undefined ? start : max(start, next(`${key}:${after}`)), upperBound(start), limit],
+      [after === undefined ? start : max(start, textAfter(`${key}:${after}`)), upperBound(start), limit],
     );
     return rows.map(([tag]) => (tag as string).slice(key.length + 1));
   }
@@ -287,11 +288,6 @@ function keyOf(group: GroupBy, value: string | null, typeName: (id: number) => s
 
 function max(a: string, b: string): string {
   return Buffer.compare(Buffer.from(a), Buffer.from(b)) >= 0 ? a : b;
-}
-
-/** The least text above a text: NUL cannot be stored, so nothing lies between. */
-function next(text: string): string {
-  return `${text}\u0001`;
 }
 
 /** The least text above every text with this prefix: U+10FFFF is the last code point. */

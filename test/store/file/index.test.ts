@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import t from 'tap';
 import { removeIndex } from '../../../src/store/file/folder.ts';
+import type { Backend } from '../../../src/store/store.ts';
+import { decide, event } from '../../helpers/requests.ts';
 import { contentOf, fill, folder, open } from './stage.ts';
 
 const SMALL = '?maxSize=4096&maxMemorySize=4096';
@@ -70,3 +72,35 @@ t.test('an index that is not one, or of another log, is built anew', async (t) =
     await again.stop();
   }
 });
+
+t.test('keys and values of tags are listed page by page from memory and from SQLite alike', async (t) => {
+  const where = await folder(t);
+  const backend = await open(where);
+  await fill(backend, 10);
+  const values = ['a', 'b', 'a-b', 'b\u{1f600}', 'b\uffff'];
+  await decide(backend, { events: values.map((value) => event({ tags: { other: value } })) });
+  const listings = async (of: Backend) => [
+    await pageByPage((after) => of.tags({ limit: 1, ...after })),
+    await pageByPage((after) => of.tags({ key: 'n', limit: 2, ...after })),
+    await pageByPage((after) => of.tags({ key: 'other', prefix: 'b', limit: 1, ...after })),
+    await of.tags({ key: 'side', limit: 100 }),
+  ];
+  const fromMemory = await listings(backend);
+  t.strictSame(fromMemory[0], ['n', 'other', 'side']);
+  t.equal(fromMemory[1]?.length, 30);
+  t.strictSame(fromMemory[2], ['b', 'b\uffff', 'b\u{1f600}']);
+  await backend.stop();
+  const again = await open(where);
+  t.teardown(() => again.stop());
+  t.strictSame(await listings(again), fromMemory);
+});
+
+/** All pages of a listing; a listing that comes back to where it was is cut. */
+async function pageByPage(page: (after: { after?: string }) => Promise<string[]>): Promise<string[]> {
+  const all: string[] = [];
+  for (let more = await page({}); more.length > 0 && all.length < 100; ) {
+    all.push(...more);
+    more = await page({ after: all.at(-1) as string });
+  }
+  return all;
+}
