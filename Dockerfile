@@ -8,13 +8,13 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY src ./src
 COPY routes ./routes
-# A container keeps its events in a PostgreSQL beside it: the embedded one would be 60 MB that nobody starts.
+# A container keeps its events in a volume or in a PostgreSQL beside it: the embedded one would be 60 MB that nobody starts.
 RUN npm run build \
   && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM node:22-bookworm-slim
 LABEL org.opencontainers.image.title="Stele" \
-      org.opencontainers.image.description="An event store service in front of your own PostgreSQL" \
+      org.opencontainers.image.description="An event store service on files or in front of your own PostgreSQL" \
       org.opencontainers.image.licenses="MIT"
 # tini reaps processes and passes signals on: Node is not made to be process 1.
 # hadolint ignore=DL3008
@@ -29,6 +29,9 @@ COPY migrations ./migrations
 COPY openapi ./openapi
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
+# Where nothing names a store the events are in ./data.
+RUN mkdir data && chown node:node data
+VOLUME /app/data
 USER node
 EXPOSE 7373
 # Alive, not ready: to restart the service because its database is away would help nobody.

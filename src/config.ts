@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { type Finding, type Found, readEnvironment, readFile, readFlags, SECRETS } from './config-sources.ts';
+import { type Finding, type Found, readEnvironment, readFile, readFlags } from './config-sources.ts';
+import { chooseStore, redactUrl, shown } from './config-store.ts';
+import { LIMITS } from './limits.ts';
 import { didYouMean } from './spelling.ts';
 
 /**
@@ -16,9 +18,9 @@ const Port = { type: 'integer', minimum: 0, maximum: 65_535 } as const;
 
 export const Settings = Type.Object({
   store: Type.String({
-    default: 'embedded:./data/pg',
+    default: 'file:./data',
     description:
-      'Where the events are: `postgres://…`, `embedded:<folder>`, `file:<folder>` or `memory:` (gone at the end)',
+      'Where the events are: `file:<folder>`, `postgres://…`, `embedded:<folder>` or `memory:` (gone at the end)',
   }),
   host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on' }),
   port: Type.Integer({ ...Port, default: 7373, description: 'Port to listen on; 0 lets the system choose' }),
@@ -55,7 +57,30 @@ export const Settings = Type.Object({
       description: 'How long the lists of types and tags are kept; 0 turns that off',
     }),
   }),
-  backend: Type.Literal('postgresql', { description: 'With `postgresql.*`: another way to write `store`' }),
+  backend: Type.Union([Type.Literal('file'), Type.Literal('postgresql')], {
+    description: 'With `file.*` or `postgresql.*`: another way to write `store`',
+  }),
+  file: Type.Object({
+    dataDirectory: Type.String({ minLength: 1, description: 'Folder of the events. Default: ./data' }),
+    fileRotation: Type.Object({
+      maxSize: Type.Integer({
+        minimum: LIMITS.segmentBytesMin,
+        maximum: LIMITS.segmentBytesMax,
+        description: `Bytes after which a file is sealed and another begins. Default: ${LIMITS.segmentBytesDefault}`,
+      }),
+      maxFiles: Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Is refused: files are kept' }),
+      compression: Type.Union([Type.Literal('gzip'), Type.Literal('none')], {
+        description: 'For sealed files. Default: gzip',
+      }),
+    }),
+    indexing: Type.Object({
+      maxMemorySize: Type.Integer({
+        minimum: LIMITS.indexMemoryBytesMin,
+        maximum: LIMITS.indexMemoryBytesMax,
+        description: `Bytes of the newest events and their index in memory. Default: ${LIMITS.indexMemoryBytesDefault}`,
+      }),
+    }),
+  }),
   postgresql: Type.Object({
     host: Type.String({ minLength: 1, description: 'Default: 127.0.0.1' }),
     port: Type.Integer({ ...Port, minimum: 1, description: 'Default: 5432' }),
@@ -112,7 +137,7 @@ export class ConfigError extends Error {
 export const SETTINGS: ReadonlyMap<string, TSchema> = new Map(leaves(Settings, ''));
 
 /** Known names for what this version cannot do: they are refused with that reason, not as a slip of the pen. */
-const NOT_YET = ['file', 'retention', 'eventstore'];
+const NOT_YET = ['retention', 'eventstore'];
 
 /** @throws ConfigError with every fault there is. */
 export function loadConfig(sources: ConfigSources = {}): Config {
@@ -199,101 +224,6 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
   };
 }
 
-/** The URL of the store, from `store` or from `backend` and its settings, whichever was said with more weight. */
-function chooseStore(
-  chosen: ReadonlyMap<string, Found>,
-  get: (key: string) => Found,
-  faults: string[],
-): Found {
-  const store = get('store');
-  const backend = chosen.get('backend');
-  const password = chosen.get('postgresql.password');
-  const parts = [...chosen.values()].filter(
-    ({ key }) => key.startsWith('postgresql.') && key !== password?.key,
-  );
-  for (const part of backend === undefined ? parts : []) {
-    faults.push(
-      `${part.key} (${part.source}): has no effect without backend: postgresql. Add it, or use store.`,
-    );
-  }
-  if (backend !== undefined && backend.rank === store.rank) {
-    faults.push(
-      `store and backend (${store.source}, ${backend.source}): both say where the events are. Keep one.`,
-    );
-  }
-  if (backend === undefined || backend.rank <= store.rank) {
-    const problem = storeProblem(String(store.value));
-    if (problem !== undefined) faults.push(`${shown(store)} (${store.source}): ${problem}`);
-    // A password that belongs to an overridden backend is overridden with it.
-    const isTheirs = backend !== undefined && (password?.rank ?? 0) < store.rank;
-    if (problem !== undefined || password === undefined || isTheirs) return store;
-    return withPassword(store, password, faults);
-  }
-  const part = (name: string) => chosen.get(`postgresql.${name}`)?.value;
-  for (const name of ['database', 'username']) {
-    if (part(name) === undefined)
-      faults.push(`postgresql.${name}: is missing, and backend (${backend.source}) needs it.`);
-  }
-  const host = String(part('host') ?? '127.0.0.1');
-  const url = new URL('postgres://host/');
-  // A folder is that of a unix socket, an address with colons one of IPv6.
-  if (host.startsWith('/')) url.searchParams.set('host', host);
-  else url.hostname = host.includes(':') ? `[${host}]` : host;
-  url.port = String(part('port') ?? 5432);
-  url.pathname = `/${encodeURIComponent(String(part('database')))}`;
-  url.username = encodeURIComponent(String(part('username')));
-  if (password !== undefined) url.password = encodeURIComponent(String(password.value));
-  if (part('ssl') !== undefined)
-    url.searchParams.set('sslmode', part('ssl') === true ? 'verify-full' : 'disable');
-  if (part('poolSize') !== undefined) url.searchParams.set('poolSize', String(part('poolSize')));
-  return {
-    key: 'store',
-    value: url.href,
-    source: `${backend.source}, backend and postgresql.*`,
-    rank: backend.rank,
-  };
-}
-
-function withPassword(store: Found, password: Found, faults: string[]): Found {
-  const complain = (what: string) => faults.push(`${password.key} (${password.source}): ${what}`);
-  if (!/^postgres(ql)?:/.test(String(store.value))) {
-    complain(`has no effect on the store ${redactUrl(String(store.value))}. Remove it.`);
-    return store;
-  }
-  const url = new URL(String(store.value));
-  if (url.password !== '' || url.searchParams.has('password')) {
-    complain(`the URL of the store (${store.source}) has a password as well. Keep one.`);
-    return store;
-  }
-  url.password = encodeURIComponent(String(password.value));
-  return { ...store, value: url.href };
-}
-
-function storeProblem(url: string): string | undefined {
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(url)?.[1];
-  const wanted = 'It has to be postgres://…, embedded:<folder>, file:<folder> or memory:.';
-  switch (scheme) {
-    case 'memory':
-      return url === 'memory:' ? undefined : 'memory: takes nothing behind the colon.';
-    case 'embedded':
-      return /^embedded:[^?]/.test(url) ? undefined : 'embedded: needs a folder, such as embedded:./data/pg.';
-    case 'postgres':
-    case 'postgresql':
-      return URL.canParse(url)
-        ? undefined
-        : 'is not a URL. Write characters such as @ / # in the password as %40 %2F %23, or give it in STELE_POSTGRESQL_PASSWORD.';
-    case 'file':
-      return /^file:[^?]/.test(url) ? undefined : 'file: needs a folder, such as file:./data.';
-    case 'kurrentdb':
-    case 'esdb':
-      return `the store ${scheme}: is not available in this version. ${wanted}`;
-    case undefined:
-      return `has no scheme. ${wanted}`;
-    default:
-      return `the scheme ${scheme}: is not known. ${wanted}${didYouMean(scheme, ['postgres', 'embedded', 'file', 'memory'])}`;
-  }
-}
-
 /** Keys are asked for as soon as other machines can connect. */
 function chooseAccess(get: (key: string) => Found, cwd: string, faults: string[]): Found[] {
   const host = get('host');
@@ -326,23 +256,6 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** A URL without its password, for people. */
-export function redactUrl(text: string): string {
-  if (!URL.canParse(text) || !/^postgres(ql)?:/.test(text)) {
-    // Whatever this is, everything between the first colon of a user and the last @ may be a password.
-    return text.replace(/^([^:]*:\/\/[^:@/]*):.*@/, '$1:***@');
-  }
-  const url = new URL(text);
-  if (url.password !== '') url.password = '***';
-  if (url.searchParams.has('password')) url.searchParams.set('password', '***');
-  return url.href;
-}
-
-function shown({ key, value }: Found): string {
-  if (key === 'store') return `store = ${JSON.stringify(redactUrl(String(value)))}`;
-  return SECRETS.includes(key) ? `${key} = (secret)` : `${key} = ${JSON.stringify(value)}`;
-}
-
 function unknownKey(key: string): string {
   const top = key.split('.')[0] ?? key;
   if (NOT_YET.includes(top)) return 'is not available in this version. Remove it.';
@@ -352,8 +265,7 @@ function unknownKey(key: string): string {
 function valueProblem({ key, value }: Found, schema: TSchema): string | undefined {
   if (Value.Check(schema, value)) return undefined;
   if (key === 'backend') {
-    const known = value === 'file' || value === 'eventstore';
-    return known ? 'is not available in this version. Use postgresql.' : 'has to be postgresql.';
+    if (value === 'eventstore') return 'is not available in this version. Use file or postgresql.';
   }
   if (schema['type'] === 'integer')
     return `has to be a whole number from ${schema['minimum']} to ${schema['maximum']}.`;

@@ -96,6 +96,14 @@ export const LIMITS = {
   /** The same for downloads (NDJSON without `follow`). */
   downloadScansMax: 2,
 
+  // The file store: a segment, and what of the log and its index is kept in memory.
+  segmentBytesMin: 1024,
+  segmentBytesDefault: 64 * MIB,
+  segmentBytesMax: 1024 * MIB,
+  indexMemoryBytesMin: 4096,
+  indexMemoryBytesDefault: 64 * MIB,
+  indexMemoryBytesMax: 64 * 1024 * MIB,
+
   /** A scan holds its database snapshot for at most this many positions, so that no slow reader pins it. */
   scanPositionsMax: 50_000,
 

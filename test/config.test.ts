@@ -4,6 +4,7 @@ import path from 'node:path';
 import t, { type Test } from 'tap';
 import { ConfigError, effective, loadClientSettings, loadConfig, SETTINGS } from '../src/config.ts';
 import { variableName } from '../src/config-sources.ts';
+import { parseFileUrl } from '../src/store/file/options.ts';
 
 function folder(t: Test, files: Record<string, string> = {}): string {
   const cwd = mkdtempSync(path.join(tmpdir(), 'stele-config-'));
@@ -22,9 +23,9 @@ function faultsOf(run: () => unknown): readonly string[] {
   throw new Error('the configuration was accepted');
 }
 
-t.test('nothing configured is an embedded store on loopback, open', async (t) => {
+t.test('nothing configured is a file store in ./data on loopback, open', async (t) => {
   t.same(loadConfig({ env: {}, cwd: folder(t) }), {
-    store: 'embedded:./data/pg',
+    store: 'file:./data',
     host: '127.0.0.1',
     port: 7373,
     logLevel: 'info',
@@ -238,6 +239,36 @@ postgresql:
   );
 });
 
+t.test('the file backend takes the settings of its folder, and they are its URL', async (t) => {
+  const text = `backend: file
+file:
+  dataDirectory: /var/lib/100% sure?
+  fileRotation:
+    maxSize: 1048576
+    compression: none
+  indexing:
+    maxMemorySize: 65536
+`;
+  const url = 'file:/var/lib/100%25 sure%3F?maxSize=1048576&compression=none&maxMemorySize=65536';
+  const { store } = loadConfig({ env: {}, cwd: folder(t, { 'stele.yaml': text }) });
+  t.equal(store, url);
+  t.same(parseFileUrl(store), {
+    folder: '/var/lib/100% sure?',
+    maxSize: 1_048_576,
+    compression: 'none',
+    maxMemorySize: 65_536,
+  });
+  const cwd = folder(t);
+  t.equal(loadConfig({ env: { STELE_BACKEND: 'file' }, cwd }).store, 'file:./data');
+  const env = { STELE_FILE_INDEXING_MAX_MEMORY_SIZE: '4096' };
+  t.equal(loadConfig({ env, cwd }).store, 'file:./data?maxMemorySize=4096', 'it is what is there anyway');
+  t.equal(loadConfig({ argv: ['--file-data-directory', 'x'], env, cwd }).store, 'file:x?maxMemorySize=4096');
+  t.match(
+    faultsOf(() => loadConfig({ env: { STELE_FILE_FILE_ROTATION_MAX_SIZE: '1' }, cwd })),
+    [/^file\.fileRotation\.maxSize = 1 .*from 1024 to/],
+  );
+});
+
 t.test('a backend is refused where it is incomplete, contradicts a URL, or is not there', async (t) => {
   const load = (text: string) => loadConfig({ env: {}, cwd: folder(t, { 'stele.yaml': text }) });
   t.match(
@@ -253,12 +284,30 @@ t.test('a backend is refused where it is incomplete, contradicts a URL, or is no
     [/both say where the events are/],
   );
   t.match(
-    faultsOf(() => load('backend: file')),
-    [/is not available in this version/],
+    faultsOf(() => load('backend: eventstore')),
+    [/is not available in this version\. Use file or postgresql/],
   );
   t.match(
-    faultsOf(() => load('file:\n  dataDirectory: ./data')),
-    [/^file\.dataDirectory .*not available in this version/],
+    faultsOf(() => load('store: "memory:"\nfile:\n  dataDirectory: ./data')),
+    [/^file\.dataDirectory \(stele\.yaml:3\): has no effect without backend: file/],
+  );
+  t.match(
+    faultsOf(() =>
+      load('backend: postgresql\nfile.dataDirectory: x\npostgresql: {database: d, username: u}'),
+    ),
+    [/^file\.dataDirectory .*no effect/],
+  );
+  t.match(
+    faultsOf(() => load('backend: file\npostgresql.host: db')),
+    [/^postgresql\.host .*no effect without backend: postgresql/],
+  );
+  t.match(
+    faultsOf(() => load('backend: file\npostgresql.password: s3cret')),
+    [/^postgresql\.password \(.*no effect on the store file:/],
+  );
+  t.match(
+    faultsOf(() => load('backend: file\nfile.fileRotation.maxFiles: 3')),
+    [/^file\.fileRotation\.maxFiles: would drop the oldest events/],
   );
   t.match(
     faultsOf(() => load('retention: {defaultPolicy: infinite}')),

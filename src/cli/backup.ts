@@ -22,7 +22,7 @@ ${STORE_HELP}
 
 Examples:
   stele backup @/run/secrets/store-url file:/var/backups/stele
-  stele backup embedded:./data/pg file:./backup --quick`,
+  stele backup file:./data file:./backup --quick`,
 
   async run(argv) {
     const args = readArguments(argv, { quick: 'switch' }, { positionalsMax: 2 });

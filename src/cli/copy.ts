@@ -21,7 +21,7 @@ At the end both logs are compared event by event, and the checksum over all of t
 ${STORE_HELP}
 
 Examples:
-  stele copy embedded:./data/pg @/run/secrets/store-url
+  stele copy file:./data @/run/secrets/store-url
   stele copy postgres://old.example/stele postgres://new.example/stele`,
 
   async run(argv) {

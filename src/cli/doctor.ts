@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { pino } from 'pino';
-import { redactUrl } from '../config.ts';
+import { redactUrl } from '../config-store.ts';
 import { StoreError } from '../errors.ts';
 import { migrateStore } from '../store/open.ts';
 import type { Backend } from '../store/store.ts';

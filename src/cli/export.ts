@@ -40,7 +40,7 @@ ${STORE_HELP}
 Examples:
   stele export events.ndjson.gz
   stele export open.csv --event-types 'ISSUE.*' --start-time 2026-11-01T00:00:00Z
-  stele export - --store embedded:./data/pg | wc -l`,
+  stele export - --store file:./data | wc -l`,
 
   async run(argv) {
     const args = readArguments(

@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino';
-import { loadConfig, redactUrl } from '../config.ts';
+import { loadConfig } from '../config.ts';
+import { redactUrl } from '../config-store.ts';
 import { migrateStore, renewStoreLogId } from '../store/open.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
 import { settingsHelp } from './settings-help.ts';

@@ -8,7 +8,7 @@ import { UsageError } from './command.ts';
 import { tell } from './terminal.ts';
 
 /** For verbs that work on a store itself, without a service. */
-export const STORE_HELP = `A store is named by its URL, such as postgres://host/db or embedded:./data/pg. @<file> stands for the URL in that
+export const STORE_HELP = `A store is named by its URL, such as file:./data or postgres://host/db. @<file> stands for the URL in that
 file: what stands on a command line, a password too, is seen by everybody on the machine.`;
 
 /** The URL that an argument stands for; without one it is that of the configuration. @throws UsageError */

@@ -52,7 +52,7 @@ t.test('every block of the README does what it says', async (t) => {
   }
 
   const folder = temporaryFolder(t);
-  const service = await ServiceProcess.start(`embedded:${folder}/data/pg`);
+  const service = await ServiceProcess.start(`file:${folder}/data`);
   t.teardown(async () => {
     await service.terminate();
     await service.stop();

@@ -1,4 +1,5 @@
 import { StoreError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
 
 /** What a `file:` URL says beside the folder: `file:./data?maxSize=16777216&compression=none`. */
 export interface FileOptions {
@@ -10,11 +11,19 @@ export interface FileOptions {
   readonly maxMemorySize: number;
 }
 
-const MIB = 1024 * 1024;
 const INTEGERS = {
-  maxSize: { initial: 64 * MIB, min: 1024, max: 1024 * MIB },
-  maxMemorySize: { initial: 64 * MIB, min: 4096, max: 64 * 1024 * MIB },
+  maxSize: {
+    initial: LIMITS.segmentBytesDefault,
+    min: LIMITS.segmentBytesMin,
+    max: LIMITS.segmentBytesMax,
+  },
+  maxMemorySize: {
+    initial: LIMITS.indexMemoryBytesDefault,
+    min: LIMITS.indexMemoryBytesMin,
+    max: LIMITS.indexMemoryBytesMax,
+  },
 } as const;
+/** The first of each is what it is when nothing is said. */
 const CHOICES = { compression: ['gzip', 'none'] } as const;
 
 /** @throws StoreError VALIDATION_FAILED with the parameter and its value. */

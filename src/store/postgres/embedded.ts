@@ -29,7 +29,7 @@ const ROLE = 'stele';
 const DATABASE = 'stele';
 
 /**
- * The PostgreSQL backend on a server of its own: `embedded:./data/pg`, with the parameters of a postgres:// URL
+ * The PostgreSQL backend on a server of its own: `embedded:./pg`, with the parameters of a postgres:// URL
  * behind a question mark. The server starts before the backend and stops after it.
  */
 export class EmbeddedBackend implements Backend {
