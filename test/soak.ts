@@ -7,25 +7,37 @@ import { PostgresServer } from './helpers/postgres-server.ts';
 import { chosenSeed } from './helpers/random.ts';
 import { ServiceProcess } from './helpers/service-process.ts';
 import { type RaceReport, race } from './race/racing.ts';
+import { everyInjection, hasStrace, inject } from './store/file/injections.ts';
+import { killRounds } from './store/file/kill-rounds.ts';
 
 /**
- * `npm run soak`: what CI does briefly, for long. 200 kills, a million hostile inputs, ten minutes of racing.
+ * `npm run soak`: what CI does briefly, for long. 200 kills of the service and of PostgreSQL, a million hostile inputs,
+ * ten minutes of racing; 1,000 kills of the file store, and every system call of it failing in every way.
  *
- *   npm run soak -- --quick            a tenth of it
- *   npm run soak -- --only race        one of kills, fuzz, race
- *   STELE_TEST_SEED=1 npm run soak     what clients, killers and inputs draw is repeated
+ *   npm run soak -- --quick                             a tenth of it
+ *   npm run soak -- --only race                         one of kills, fuzz, race, file-kills, file-calls
+ *   npm run soak -- --only file-calls --slice 2/5       the second of five parts of what the file store goes through
+ *   STELE_TEST_SEED=1 npm run soak                      what clients, killers and inputs draw is repeated
  *
  * The work is cut into rounds with a fresh database each: an audit looks at a log as a whole, and what a seed
  * repeats should not take ten minutes to come around. Round n runs with seed + n.
  */
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    slice: { type: 'string', default: '1/1' },
+  },
 });
 const scale = values.quick ? 0.1 : 1;
 const seed = chosenSeed();
 const KILLS_A_ROUND = 20;
 const RACE_SECONDS_A_ROUND = 60;
 const INPUTS_A_ROUND = 50_000;
+const FILE_KILLS = 1000;
+const FILE_KILLS_A_ROUND = 50;
+/** Enough to rotate, seal, compress and move to SQLite, and few enough that every call can be tried. */
+const FILE_CALLS_REQUESTS = 16;
 let faults = 0;
 
 function print(line: string): void {
@@ -114,6 +126,37 @@ async function inputs(): Promise<void> {
   print(`       ${sent} hostile inputs`);
 }
 
+async function fileKills(): Promise<void> {
+  const [from, to] = sliceOf(FILE_KILLS * scale);
+  for (let done = from; done < to; done += FILE_KILLS_A_ROUND) {
+    const count = Math.min(FILE_KILLS_A_ROUND, to - done);
+    const { faults: found, killed, acknowledged } = await killRounds(count, done);
+    note(`${killed} kills of the file store`, found, `${acknowledged} events acknowledged`);
+  }
+}
+
+async function fileCalls(): Promise<void> {
+  if (!hasStrace()) return note('system calls of the file store', ['strace is not installed'], '');
+  const all = await everyInjection(FILE_CALLS_REQUESTS);
+  const some = all.filter((_, index) => !values.quick || index % 10 === 0);
+  const [from, to] = sliceOf(some.length);
+  const found: string[] = [];
+  const { acknowledged } = await inject(some.slice(from, to), FILE_CALLS_REQUESTS, ({ what }, faults) => {
+    for (const fault of faults) found.push(`${what}: ${fault}`);
+  });
+  note(
+    `${to - from} of ${all.length} ways in which system calls of the file store fail`,
+    found,
+    `${acknowledged} requests acknowledged`,
+  );
+}
+
+/** The part of `--slice`, from inclusive to exclusive. */
+function sliceOf(count: number): [from: number, to: number] {
+  const [part = 1, parts = 1] = values.slice.split('/').map(Number);
+  return [Math.round(((part - 1) * count) / parts), Math.round((part * count) / parts)];
+}
+
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   kills: async () => {
     await kills('service');
@@ -121,6 +164,8 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   },
   fuzz: inputs,
   race: races,
+  'file-kills': fileKills,
+  'file-calls': fileCalls,
 };
 
 const startedAt = performance.now();

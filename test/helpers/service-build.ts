@@ -12,28 +12,37 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 /**
- * The service as JavaScript, for tests that start it again and again: loading the sources through a loader costs
- * a second more at each start.
+ * The service, and what tests start beside it, as JavaScript for those that start it again and again: loading the
+ * sources through a loader costs a second more at each start.
  *
  * Types are stripped and nothing is checked, which takes a second where a build takes ten. The output stands next
  * to what tap keeps, as deep in the tree as `dist`, so that the service finds the files of its package.
  */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const OUT = join(ROOT, '.tap');
-const SOURCES = ['src', 'routes'];
+const SOURCES = ['src', 'routes', 'test/helpers', 'test/store/file'];
 
-/** Path of the service's entry, made anew when a source is newer. */
+/** Path of the service's entry. */
 export function builtService(): string {
+  return built('src/main.ts');
+}
+
+/** Path of a source as JavaScript; all that it may import is made anew where it is newer. */
+export function built(source: string): string {
   const files = SOURCES.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
       .map((entry) => join(entry.parentPath, entry.name)),
   );
   for (const file of files) {
-    const target = join(OUT, relative(ROOT, file)).replace(/\.ts$/, '.js');
-    if (!existsSync(target) || statSync(target).mtimeMs <= statSync(file).mtimeMs) build(file, target);
+    const made = target(relative(ROOT, file));
+    if (!existsSync(made) || statSync(made).mtimeMs <= statSync(file).mtimeMs) build(file, made);
   }
-  return join(OUT, 'src', 'main.js');
+  return target(source);
+}
+
+function target(source: string): string {
+  return join(OUT, source).replace(/\.ts$/, '.js');
 }
 
 function build(file: string, target: string): void {

@@ -1,20 +1,24 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import type { Test } from 'tap';
+import { appendFile } from 'node:fs/promises';
 import { EVERYTHING } from '../../../src/model/filter.ts';
 import { verifyFiles } from '../../../src/store/file/verify.ts';
 import { readAll } from '../../helpers/reading.ts';
 import { decide, event } from '../../helpers/requests.ts';
-import { open } from './stage.ts';
+import { built } from '../../helpers/service-build.ts';
+import { open, openSegment } from './stage.ts';
 
-const WRITER = fileURLToPath(new URL('./writer-process.ts', import.meta.url));
+/** So small that a few requests rotate, seal, compress and move to SQLite. */
 const PARAMETERS = '?maxSize=4096&maxMemorySize=8192';
 
 /** What all lives of the writer were told. */
 export interface Ledger {
   readonly stored: Map<string, number>;
   readonly refused: Set<string>;
+}
+
+export function emptyLedger(): Ledger {
+  return { stored: new Map(), refused: new Set() };
 }
 
 interface Life {
@@ -29,13 +33,15 @@ export async function live(
     requests,
     life,
     through = [],
+    faultyCall,
     killAfterMs,
-  }: { requests: number; life: number; through?: string[]; killAfterMs?: number },
+  }: { requests: number; life: number; through?: string[]; faultyCall?: string; killAfterMs?: number },
 ): Promise<Life> {
+  const preload = faultyCall === undefined ? [] : ['--import', built('test/store/file/faulty-calls.ts')];
   const node = [
     process.execPath,
-    '--import=tsx',
-    WRITER,
+    ...preload,
+    built('test/store/file/writer-process.ts'),
     `file:${where}${PARAMETERS}`,
     `${requests}`,
     `${life}`,
@@ -43,7 +49,13 @@ export async function live(
   const [program = '', ...argv] = [...through, ...node];
   const child = spawn(program, argv, {
     stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' },
+    env: {
+      ...process.env,
+      // One thread for the files of the log, so that the n-th call is the same one in every run.
+      UV_THREADPOOL_SIZE: '1',
+      UV_USE_IO_URING: '0',
+      ...(faultyCall === undefined ? {} : { STELE_FAULTY_CALL: faultyCall }),
+    },
   });
   let said = '';
   child.stdout.on('data', (bytes: Buffer) => {
@@ -53,6 +65,12 @@ export async function live(
   });
   const [code] = (await once(child, 'close')) as [number | null];
   return { said, code };
+}
+
+/** Leaves the beginning of a record at the end of the log, as a write does that was cut short. */
+export async function tear(where: string): Promise<void> {
+  const file = await openSegment(where).catch(() => undefined);
+  if (file !== undefined) await appendFile(file, '{"c":"01234567","n":1,"l":400,"o":[0,1,');
 }
 
 /** Enters what a life was told. */
@@ -68,37 +86,49 @@ export function note(ledger: Ledger, said: string): void {
   }
 }
 
-/** Everything acknowledged is there in its place, requests are whole, positions have no gaps, nothing refused is there. */
-export async function audit(t: Test, where: string, ledger: Ledger, what: string): Promise<unknown> {
+/**
+ * Looks whether everything acknowledged is there in its place, requests are whole and have their document,
+ * positions have no gaps, nothing refused is there, and the store takes writes. Gives what is wrong.
+ */
+export async function audit(where: string, ledger: Ledger): Promise<string[]> {
   const backend = await open(where, PARAMETERS);
-  const { checks } = await backend.health();
-  if (checks['file']?.ok !== true) t.fail(`${what}: ${checks['file']?.detail}`);
-  const events = await readAll(backend, EVERYTHING);
-  const byId = new Map(events.map((one) => [one.id, one]));
-  for (const [index, { position }] of events.entries()) {
-    if (position !== index + 1) return t.fail(`${what}: position ${position} is number ${index + 1}`);
-  }
-  for (const [id, position] of ledger.stored) {
-    if (byId.get(id)?.position !== position)
-      return t.fail(`${what}: ${id} was stored at ${position} and is gone`);
-  }
-  for (const id of ledger.refused) if (byId.has(id)) return t.fail(`${what}: ${id} was refused and is there`);
-  for (let index = 0; index < events.length; ) {
-    const { data } = JSON.parse(`{${events[index]?.body}}`) as { data: { part?: number; size?: number } };
-    if (data.size === undefined) {
-      index += 1;
-      continue;
+  const faults: string[] = [];
+  try {
+    const { checks } = await backend.health();
+    if (checks['file']?.ok !== true) faults.push(`${checks['file']?.detail}`);
+    const events = await readAll(backend, EVERYTHING);
+    const byId = new Map(events.map((one) => [one.id, one]));
+    const gap = events.findIndex(({ position }, index) => position !== index + 1);
+    if (gap >= 0) faults.push(`position ${events[gap]?.position} is number ${gap + 1}`);
+    for (const [id, position] of ledger.stored) {
+      if (byId.get(id)?.position !== position) faults.push(`${id} was stored at ${position} and is gone`);
     }
-    for (let part = 0; part < data.size; part += 1) {
-      const text = events[index + part]?.body ?? '';
-      if (!text.includes(`"part":${part},"size":${data.size}`))
-        return t.fail(`${what}: a request is torn at ${index + 1}`);
+    for (const id of ledger.refused) if (byId.has(id)) faults.push(`${id} was refused and is there`);
+    let last = '';
+    for (let index = 0; index < events.length; ) {
+      const { data } = JSON.parse(`{${events[index]?.body}}`) as { data: { part?: number; size?: number } };
+      const { size } = data;
+      if (size === undefined) {
+        index += 1;
+        continue;
+      }
+      last = events[index]?.id ?? '';
+      const isWhole = Array.from({ length: size }, (_, part) =>
+        events[index + part]?.body.includes(`"part":${part},"size":${size}`),
+      ).every((holds) => holds === true);
+      if (!isWhole) faults.push(`a request is torn at ${index + 1}`);
+      index += size;
     }
-    index += data.size;
+    const [document] = await backend.documents({ collection: 'writer', key: 'last', limit: 1 });
+    const named = document === undefined ? '' : (JSON.parse(document.body) as { first: string }).first;
+    if (named !== last) faults.push(`the document names ${named}, the last request is ${last}`);
+    const verdict = await decide(backend, { events: [event()] });
+    if (verdict.kind !== 'stored') faults.push('it takes no more writes');
+  } catch (error) {
+    faults.push(String(error));
+  } finally {
+    await backend.stop();
   }
-  const verdict = await decide(backend, { events: [event()] });
-  if (verdict.kind !== 'stored') t.fail(`${what}: it takes no more writes`);
-  await backend.stop();
-  const findings = await verifyFiles(where);
-  return findings.length === 0 || t.fail(`${what}: ${JSON.stringify(findings[0])}`);
+  faults.push(...(await verifyFiles(where)).map((finding) => JSON.stringify(finding)));
+  return faults.slice(0, 10);
 }

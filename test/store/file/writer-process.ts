@@ -2,23 +2,25 @@ import { writeSync } from 'node:fs';
 import { pino } from 'pino';
 import { StoreError } from '../../../src/errors.ts';
 import { createMetrics } from '../../../src/metrics.ts';
-import { openBackend } from '../../../src/store/open.ts';
+import { openFile } from '../../../src/store/file/store.ts';
 import { decide, event } from '../../helpers/requests.ts';
 
 /**
  * A process that appends for as long as it lives and tells each answer when it has it: the url, the number of
- * requests, and a name for this life of it. `+ id id id` was stored, `? id id id` may have been, `- id` was not.
+ * requests, and a name for this life of it. `+ position id id id` was stored, `? id id id` may have been, `- id` was
+ * not. With each request a document commits that names the first event of it.
  */
 const [url = '', requests = '1', life = '0'] = process.argv.slice(2);
 const tell = (line: string) => writeSync(1, `${line}\n`);
 
-const backend = openBackend(url, {
+const backend = openFile(url, {
   metrics: createMetrics(),
   logger: pino({ level: 'silent' }),
   onFatal: () => tell('! fatal'),
 });
 await backend.start();
 tell(`= ${(await backend.head()).position}`);
+const place = { collection: 'writer', key: 'last' };
 for (let n = 0; n < Number(requests); n += 1) {
   const size = 1 + (n % 4);
   const events = Array.from({ length: size }, (_, part) =>
@@ -30,7 +32,13 @@ for (let n = 0; n < Number(requests); n += 1) {
   );
   const ids = events.map(({ id }) => id).join(' ');
   try {
-    const verdict = await decide(backend, { events });
+    const [document] = await backend.documents({ ...place, limit: 1 });
+    const write = {
+      ...place,
+      expectedRevision: document?.revision ?? 0,
+      body: JSON.stringify({ first: events[0]?.id }),
+    };
+    const verdict = await decide(backend, { events, writes: [write] });
     if (verdict.kind !== 'stored') throw new Error(verdict.kind);
     tell(`+ ${verdict.firstPosition} ${ids}`);
   } catch (error) {
