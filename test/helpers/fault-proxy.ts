@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * A TCP proxy between the service and its database that breaks the connection where it hurts most.
@@ -34,6 +35,8 @@ interface Trap {
   /** Told when a request has stepped into the trap. `release` lets go of one that is held. */
   readonly sprung: (release: () => void) => void;
 }
+
+const CLOSING_MS = 2000;
 
 export class FaultProxy {
   readonly #server: Server;
@@ -108,11 +111,12 @@ export class FaultProxy {
     this.#traps = [];
   }
 
+  /** Breaks every connection and refuses new ones. A socket whose end Node never tells of is not waited for long. */
   async stop(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
     for (const connection of this.#connections) connection.reset();
-    await closed;
+    await Promise.race([closed, sleep(CLOSING_MS)]);
   }
 
   #accept(client: Socket): void {
@@ -143,6 +147,7 @@ class Connection {
   readonly #client: Socket;
   readonly #server: Socket;
   readonly closed: Promise<void>;
+  #isReset = false;
   /** What is to happen to the next answer. */
   #answerFate: ((answer: Buffer) => void) | undefined;
 
@@ -165,7 +170,9 @@ class Connection {
       }
     });
     client.on('close', () => server.end());
-    server.on('close', () => client.destroy());
+    server.on('close', () => {
+      if (!this.#isReset) client.destroy();
+    });
     // Not `events.once`, which rejects at the first error, when the other side may still be open.
     this.closed = new Promise((resolve) => {
       let open = 2;
@@ -186,10 +193,22 @@ class Connection {
   }
 
   reset(): void {
-    // Node loses the handle of a socket that is reset while its FIN is on the way, and never closes it.
-    if (this.#client.writableEnded) this.#client.destroy();
-    else this.#client.resetAndDestroy();
+    this.#resetClient();
     this.#server.destroy();
+  }
+
+  /**
+   * Node loses the handle of a socket that is destroyed while it is reset, or reset while its FIN is on the way, and
+   * never closes it; such a one must not keep the process alive either.
+   */
+  #resetClient(): void {
+    if (this.#isReset) return;
+    this.#client.unref();
+    if (this.#client.writableEnded) this.#client.destroy();
+    else {
+      this.#isReset = true;
+      this.#client.resetAndDestroy();
+    }
   }
 
   #forward(request: Buffer): void {
@@ -245,7 +264,7 @@ class Connection {
   /** Sends the last bytes to the database, which reads them before it finds the end, and drops the client. */
   #breakAfter(last: Buffer): void {
     this.#server.end(last);
-    this.#client.resetAndDestroy();
+    this.#resetClient();
   }
 }
 
