@@ -7,15 +7,17 @@ import { PostgresServer } from './helpers/postgres-server.ts';
 import { chosenSeed } from './helpers/random.ts';
 import { ServiceProcess } from './helpers/service-process.ts';
 import { type RaceReport, race } from './race/racing.ts';
+import { flipBits } from './store/file/flips.ts';
 import { everyInjection, hasStrace, inject } from './store/file/injections.ts';
 import { killRounds } from './store/file/kill-rounds.ts';
 
 /**
  * `npm run soak`: what CI does briefly, for long. 200 kills of the service and of PostgreSQL, a million hostile inputs,
- * ten minutes of racing; 1,000 kills of the file store, and every system call of it failing in every way.
+ * ten minutes of racing; 1,000 kills of the file store, every system call of it failing in every way,
+ * and every bit of it flipped.
  *
  *   npm run soak -- --quick                             a tenth of it
- *   npm run soak -- --only race                         one of kills, fuzz, race, file-kills, file-calls
+ *   npm run soak -- --only race                         one of kills, fuzz, race, file-kills, file-calls, file-bits
  *   npm run soak -- --only file-calls --slice 2/5       the second of five parts of what the file store goes through
  *   STELE_TEST_SEED=1 npm run soak                      what clients, killers and inputs draw is repeated
  *
@@ -151,6 +153,16 @@ async function fileCalls(): Promise<void> {
   );
 }
 
+async function fileBits(): Promise<void> {
+  const every = [0, 1, 2, 3, 4, 5, 6, 7];
+  const { flips, missed } = await flipBits((at) => (values.quick && at % 10 > 0 ? [] : every));
+  note(
+    `${flips} flipped bits of a file store`,
+    missed,
+    missed.length === 0 ? 'each found and located' : 'not all found',
+  );
+}
+
 /** The part of `--slice`, from inclusive to exclusive. */
 function sliceOf(count: number): [from: number, to: number] {
   const [part = 1, parts = 1] = values.slice.split('/').map(Number);
@@ -166,6 +178,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   race: races,
   'file-kills': fileKills,
   'file-calls': fileCalls,
+  'file-bits': fileBits,
 };
 
 const startedAt = performance.now();

@@ -1,3 +1,5 @@
+import { FILE_MUTANTS } from './file-mutants.ts';
+
 /**
  * Faults that people make in event stores, each as small as it was found in the wild, and the tests that have to
  * notice. What to look for must stand in its file exactly once.
@@ -16,6 +18,7 @@ const APPEND_SQL = 'migrations/0004-append.sql';
 const WRITER = 'src/store/postgres/writer.ts';
 
 export const MUTANTS: readonly Mutant[] = [
+  ...FILE_MUTANTS,
   {
     name: 'acknowledge-before-commit',
     why: 'The answer goes out while the batch is on its way, with the positions it will probably get.',

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BLOCK_BYTES, compressBlock, inflateBlock, memberOffsets } from './block-gzip.ts';
 import { readUpTo, replaceFile, writeAll } from './disk.ts';
@@ -11,7 +10,7 @@ const BLOCKS_AT_ONCE = 4;
 
 /**
  * Writes the compressed form of a segment beside it, reads it back and compares it with the sum of the manifest.
- * Gives its size; undefined when it was stopped. The original stays: whoever calls removes it once the manifest
+ * Gives its size and sum; undefined when it was stopped. The original stays: whoever calls removes it once the manifest
  * names the other form.
  */
 export async function compressSegment(
@@ -19,8 +18,9 @@ export async function compressSegment(
   files: SegmentFiles,
   { file, size, sha256 }: SealedSegment,
   isStopped: () => boolean,
-): Promise<number | undefined> {
+): Promise<Required<Pick<SealedSegment, 'compressedSize' | 'compressedSha256'>> | undefined> {
   const target = path.join(folder, `${file}.gz`);
+  const hash = createHash('sha256');
   let at = 0;
   await replaceFile(target, async (fd) => {
     for (let offset = 0; offset < size && !isStopped(); offset += BLOCK_BYTES * BLOCKS_AT_ONCE) {
@@ -31,13 +31,14 @@ export async function compressSegment(
       }
       for (const block of await Promise.all(blocks)) {
         await writeAll(fd, block, at);
+        hash.update(block);
         at += block.length;
       }
     }
     if (!isStopped()) await verify(fd, at, sha256);
   });
   // A form that is not whole lies beside the original and is in nobody's way: the next start removes it.
-  return isStopped() ? undefined : (await stat(target)).size;
+  return isStopped() ? undefined : { compressedSize: at, compressedSha256: hash.digest('hex') };
 }
 
 /** @throws Error unless the members inflate to the text that was sealed. */

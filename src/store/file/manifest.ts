@@ -22,6 +22,8 @@ export interface SealedSegment {
   readonly crc: number;
   /** Bytes of the `.gz` file that stands for it; absent while it is not compressed. */
   readonly compressedSize?: number;
+  /** Of those bytes: gzip has bits that change nothing of the text. */
+  readonly compressedSha256?: string;
 }
 
 /** The segment that is written to. */

@@ -169,11 +169,11 @@ export class Segments {
     if (this.#options.compression === 'none' || segment.compressedSize !== undefined) return;
     const { folder } = this.#options;
     this.#later(async () => {
-      const compressedSize = await compressSegment(folder, this.#files, segment, () => this.#isStopping);
-      if (compressedSize === undefined) return;
+      const form = await compressSegment(folder, this.#files, segment, () => this.#isStopping);
+      if (form === undefined) return;
       await this.#change(({ sealed, ...rest }) => ({
         ...rest,
-        sealed: sealed.map((one) => (one.file === segment.file ? { ...one, compressedSize } : one)),
+        sealed: sealed.map((one) => (one.file === segment.file ? { ...one, ...form } : one)),
       }));
       await removeFile(path.join(folder, segment.file));
       await this.#files.drop(segment.file);

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import path from 'node:path';
 import { listSegments, type SegmentFile } from './folder.ts';
 import { DamagedFile, type Manifest, readIdentity, readManifest, type SealedSegment } from './manifest.ts';
 import { type Finding, findingOf } from './recovery.ts';
@@ -19,7 +21,7 @@ export async function verifyFiles(folder: string): Promise<Finding[]> {
     let crc = 0;
     let position = 0;
     for (const sealed of manifest?.sealed ?? []) {
-      findings.push(...(await verifySealed(files, sealed, found.get(sealed.file))));
+      findings.push(...(await verifySealed(folder, files, sealed, found.get(sealed.file))));
       found.delete(sealed.file);
       ({ crc, last: position } = { crc: sealed.crc, last: Math.max(position, sealed.last) });
     }
@@ -75,11 +77,12 @@ async function readSums(folder: string, findings: Finding[]): Promise<Manifest |
 }
 
 async function verifySealed(
+  folder: string,
   files: SegmentFiles,
   sealed: SealedSegment,
   there: SegmentFile | undefined,
 ): Promise<Finding[]> {
-  const { file, first, crcBefore, compressedSize } = sealed;
+  const { file, first, crcBefore, compressedSize, compressedSha256 } = sealed;
   const findings: Finding[] = [];
   const broken = (what: string, offset = 0) => findings.push({ file, offset, position: first, what });
   if (there === undefined) broken('is missing');
@@ -99,11 +102,22 @@ async function verifySealed(
   if (summary.size !== sealed.size)
     broken(`has ${summary.size} bytes instead of ${sealed.size}`, summary.size);
   if (findings.length > 0) return findings;
+  // A reader takes the original as long as it is there; the other form has to be whole as well.
+  const compressed = there?.gzipSize === undefined ? undefined : compressedSha256;
+  if (compressed !== undefined && (await sumOf(path.join(folder, `${file}.gz`))) !== compressed) {
+    broken('has a compressed form with another SHA-256 than the manifest says');
+  }
   if (hash.digest('hex') !== sealed.sha256) broken('has another SHA-256 than the manifest says');
   if (summary.crc !== sealed.crc || summary.records !== sealed.records) {
     broken(`has ${summary.records} records where the manifest says ${sealed.records}`);
   }
   return findings;
+}
+
+async function sumOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of createReadStream(file)) hash.update(bytes as Buffer);
+  return hash.digest('hex');
 }
 
 /** Goes through a segment; a compressed form that cannot be inflated is a finding of its own. */
