@@ -77,7 +77,7 @@ export const Settings = Type.Object({
       maxMemorySize: Type.Integer({
         minimum: LIMITS.indexMemoryBytesMin,
         maximum: LIMITS.indexMemoryBytesMax,
-        description: `Bytes of the newest events and their index in memory. Default: ${LIMITS.indexMemoryBytesDefault}`,
+        description: `Bytes of memory for the index and for what is read. Default: ${LIMITS.indexMemoryBytesDefault}`,
       }),
     }),
   }),

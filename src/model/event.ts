@@ -345,14 +345,28 @@ export function parseBody(body: string): {
 }
 
 /** The index terms of a stored event. */
-export function termsOf(event: StoredEvent): string[] {
-  const { tags, metadata } = parseBody(event.body);
+export function termsOf({ body }: Pick<StoredEvent, 'body'>): string[] {
+  const { tags, metadata } = parseLabels(body);
   const terms = tagTerms(tags);
   for (const name in INDEXED_METADATA) {
     const value = metadata[name as keyof typeof INDEXED_METADATA];
     if (value !== undefined && value !== '') terms.push(`$${name}:${value}`);
   }
   return terms;
+}
+
+/**
+ * Tags and metadata without the data, which is the longest part of most events. Inside of a string the quotes of what
+ * is looked for would be escaped; inside of the metadata braces are still open, so that what stands before is no JSON.
+ */
+function parseLabels(body: string): { tags: Tags; metadata: Metadata } {
+  const end = body.indexOf(',"data":{');
+  if (end === -1) return parseBody(body);
+  try {
+    return JSON.parse(`{${body.slice(0, end)}}`);
+  } catch {
+    return parseBody(body);
+  }
 }
 
 /** True for a UUID of any version in lower case. */

@@ -14,6 +14,8 @@ import {
 import type { DocumentState } from './record.ts';
 import type { PostingRun, SqliteIndex } from './sqlite-index.ts';
 
+const OVERFULL = 1.5;
+
 /**
  * What is known of the log without reading it: entries by position, id and time, positions by term and type, and the
  * documents and idempotency keys as they are now.
@@ -70,8 +72,17 @@ export class EventIndex {
 
   /** Whether memory holds more than it should. */
   get isFull(): boolean {
+    return this.#holdsMoreThan(this.#bytesMax);
+  }
+
+  /** Whether it holds so much more that whoever adds should wait for `move`. */
+  get isOverfull(): boolean {
+    return this.#holdsMoreThan(this.#bytesMax * OVERFULL);
+  }
+
+  #holdsMoreThan(bytesMax: number): boolean {
     if (this.#older === undefined || this.#generations.length < 2) return false;
-    return this.#generations.reduce((sum, { bytes }) => sum + bytes, 0) > this.#bytesMax;
+    return this.#generations.reduce((sum, { bytes }) => sum + bytes, 0) > bytesMax;
   }
 
   /** Moves the oldest generations to SQLite, until memory is no longer full or, with `all`, until none is left. */

@@ -1,15 +1,14 @@
 import { LIMITS } from '../../limits.ts';
-import type { LoggedEvent, TypeSummary } from '../store.ts';
+import type { TypeSummary } from '../store.ts';
 import type { DocumentState, KeyState } from './record.ts';
 import type { Place } from './segment-files.ts';
 
-/** What the index knows of an event; the event itself while it is in memory. */
+/** What the index knows of an event. */
 export interface Entry extends Place {
   readonly position: number;
   readonly id: string;
   readonly type: string;
   readonly timestamp: string;
-  readonly event?: LoggedEvent;
 }
 
 /** An end of a request in the log: everything before it is known, everything behind it is to be read again. */
@@ -28,41 +27,50 @@ export interface KnownKey extends KeyState {
 
 /** What one request or several left in the log. */
 export interface Addition {
-  readonly entries: readonly (Entry & { readonly event: LoggedEvent })[];
+  readonly entries: readonly Entry[];
+  /** The index terms of each entry. */
+  readonly terms: readonly (readonly string[])[];
+  readonly recordedAt: string;
   readonly documents: readonly DocumentState[];
   readonly keys: readonly KeyState[];
 }
 
 /** Beside its text an event costs its objects and its places in the lists. */
-const ENTRY_BYTES = 700;
-const TERM_BYTES = 60;
+const ENTRY_BYTES = 350;
+/** A term that is new, with its list, and a place in a list. */
+const TERM_BYTES = 160;
+const PLACE_BYTES = 12;
 
 /** A run of events in memory with all that the index knows of them. It leaves memory as a whole. */
 export class Generation {
   /** Where the log has to be read from when this generation is not in the index. */
   readonly start: LogPlace;
-  readonly entries: (Entry & { readonly event: LoggedEvent })[] = [];
+  readonly entries: Entry[] = [];
   /** Ascending positions by index term, and by type behind an equals sign. */
   readonly postings = new Map<string, number[]>();
   readonly byId = new Map<string, Entry>();
   readonly documents = new Map<string, DocumentState>();
   readonly keys = new Map<string, KnownKey>();
   readonly types = new Map<string, TypeSummary>();
+  /** When the last request in here was recorded. */
+  recordedAt = '';
   bytes = 0;
 
   constructor(start: LogPlace) {
     this.start = start;
   }
 
-  add({ entries, documents, keys }: Addition): void {
-    for (const entry of entries) {
-      const { position, id, type, timestamp, event } = entry;
+  add({ entries, terms, recordedAt, documents, keys }: Addition): void {
+    if (recordedAt !== '') this.recordedAt = recordedAt;
+    for (const [index, entry] of entries.entries()) {
+      const { position, id, type, timestamp } = entry;
+      const own = terms[index] ?? [];
       this.entries.push(entry);
       this.byId.set(id, entry);
-      push(this.postings, typeKey(type), position);
-      for (const term of event.terms) push(this.postings, term, position);
+      this.#push(typeKey(type), position);
+      for (const term of own) this.#push(term, position);
       countType(this.types, type, timestamp);
-      this.bytes += ENTRY_BYTES + event.body.length * 2 + event.terms.length * TERM_BYTES;
+      this.bytes += ENTRY_BYTES;
     }
     for (const document of documents) {
       this.documents.set(documentName(document.collection, document.key), document);
@@ -72,6 +80,16 @@ export class Generation {
       const keptUntilMs = Date.parse(key.first.recordedAt) + LIMITS.idempotencyKeptHours * 3_600_000;
       this.keys.set(keyName(key), { ...key, keptUntilMs });
       this.bytes += ENTRY_BYTES + key.first.ids.length * 2 * TERM_BYTES;
+    }
+  }
+
+  #push(term: string, position: number): void {
+    const list = this.postings.get(term);
+    this.bytes += PLACE_BYTES;
+    if (list !== undefined) list.push(position);
+    else {
+      this.postings.set(term, [position]);
+      this.bytes += TERM_BYTES;
     }
   }
 
@@ -115,10 +133,4 @@ export function countType(types: Map<string, TypeSummary>, type: string, timesta
     firstTimestamp: known?.firstTimestamp ?? timestamp,
     lastTimestamp: timestamp,
   });
-}
-
-function push(map: Map<string, number[]>, key: string, position: number): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [position]);
-  else list.push(position);
 }

@@ -7,7 +7,7 @@ export interface FileOptions {
   /** Bytes after which a segment is sealed and another begins. */
   readonly maxSize: number;
   readonly compression: 'gzip' | 'none';
-  /** Bytes that the part of the index in memory may take, with the events in it. */
+  /** Bytes for the newest part of the index, and for pages and blocks of the rest of the log. */
   readonly maxMemorySize: number;
 }
 
@@ -67,6 +67,20 @@ export function parseFileUrl(text: string): FileOptions {
     compression: choice('compression'),
     maxMemorySize: integer('maxMemorySize'),
   };
+}
+
+/** What becomes of `maxMemorySize`. */
+export interface MemoryShares {
+  /** The newest part of the index. */
+  readonly indexBytes: number;
+  /** Pages of the rest of it. */
+  readonly cacheBytes: number;
+  /** The text that was written last, and inflated blocks of older segments. */
+  readonly filesBytes: number;
+}
+
+export function sharesOf(maxMemorySize: number): MemoryShares {
+  return { indexBytes: maxMemorySize / 2, cacheBytes: maxMemorySize / 4, filesBytes: maxMemorySize / 4 };
 }
 
 function refusal(detail: string): StoreError {

@@ -2,7 +2,9 @@
  * Ascending positions as bytes: the distance of each to the one before, seven bits a byte, the lowest first (LEB128).
  * The first is not among them: it stands beside them in the row.
  */
-export function encodePostings(positions: readonly number[]): Buffer {
+export function encodePostings(positions: readonly number[]): Uint8Array {
+  // Most terms are on one event of a run.
+  if (positions.length === 1) return NOTHING;
   const bytes: number[] = [];
   for (let index = 1; index < positions.length; index += 1) {
     let distance = (positions[index] as number) - (positions[index - 1] as number);
@@ -14,6 +16,8 @@ export function encodePostings(positions: readonly number[]): Buffer {
   }
   return Buffer.from(bytes);
 }
+
+const NOTHING = new Uint8Array(0);
 
 export function decodePostings(first: number, bytes: Uint8Array): number[] {
   const positions = [first];

@@ -175,15 +175,13 @@ export class FileReader {
     return this.#index.entries(low, 1, 'desc')[0]?.position ?? 0;
   }
 
-  /** The events of entries, in their order; of those in memory nothing is read. */
+  /** The events of entries, in their order. */
   async load(entries: readonly Entry[]): Promise<LoggedEvent[]> {
-    const missing = entries.filter(({ event }) => event === undefined);
-    if (missing.length === 0) return entries.flatMap(({ event }) => event ?? []);
     // In the order of the files, whichever order is wanted.
-    missing.sort((a, b) => a.position - b.position);
+    const places = [...entries].sort((a, b) => a.position - b.position);
     const loaded = new Map<number, LoggedEvent>();
-    for (const event of await this.#files.load(missing)) loaded.set(event.position, event);
-    return entries.flatMap(({ event, position }) => event ?? loaded.get(position) ?? []);
+    for (const event of await this.#files.load(places)) loaded.set(event.position, event);
+    return entries.flatMap(({ position }) => loaded.get(position) ?? []);
   }
 
   async #byPosition({ filter, direction, limit, offset, from }: ReadQuery) {

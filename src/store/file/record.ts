@@ -1,4 +1,4 @@
-import { renderEvent, type StoredEvent, termsOf } from '../../model/event.ts';
+import { renderEvent, termsOf } from '../../model/event.ts';
 import type { LoggedEvent, StoredAppend, StoredDocument } from '../store.ts';
 import { crc32c } from './crc32c.ts';
 
@@ -37,18 +37,27 @@ export interface KeyState {
 
 /** `{"c":"01234567"`: what the sum does not cover. */
 const PREFIX_BYTES = 15;
+const PREFIX = '{"c":"';
+const DIGITS_AT = PREFIX.length;
+const QUOTE = 34;
 const HEX = '0123456789abcdef';
 const LINE_BREAK = 10;
 
+const BUFFER_BYTES = 64 * 1024;
+/** A buffer that grew beyond this for one large batch is not kept. */
+const BUFFER_BYTES_MAX = 2 * 1024 * 1024;
+
 /** Renders records one behind the other into one buffer, each continuing the chain of the one before. */
 export class RecordBuffer {
-  #bytes: Buffer;
+  #bytes = Buffer.allocUnsafe(BUFFER_BYTES);
   #length = 0;
-  #crc: number;
+  #crc = 0;
 
-  constructor(crc: number, sizeHint = 64 * 1024) {
+  /** Begins anew, behind a record with this sum. What `bytes` gave before is written over. */
+  begin(crc: number): void {
     this.#crc = crc;
-    this.#bytes = Buffer.allocUnsafe(sizeHint);
+    this.#length = 0;
+    if (this.#bytes.length > BUFFER_BYTES_MAX) this.#bytes = Buffer.allocUnsafe(BUFFER_BYTES);
   }
 
   get crc(): number {
@@ -92,7 +101,7 @@ export class RecordBuffer {
     this.#length += length;
     this.#crc = crc32c(this.#bytes, start + PREFIX_BYTES, this.#length, this.#crc);
     for (let digit = 0; digit < 8; digit += 1) {
-      this.#bytes[start + 6 + digit] = HEX.charCodeAt((this.#crc >>> (28 - digit * 4)) & 15);
+      this.#bytes[start + DIGITS_AT + digit] = HEX.charCodeAt((this.#crc >>> (28 - digit * 4)) & 15);
     }
     return length;
   }
@@ -111,8 +120,14 @@ export class RecordBuffer {
 export function checkLine(bytes: Buffer, start: number, end: number, before: number): number | undefined {
   if (end - start <= PREFIX_BYTES || bytes[end - 1] !== LINE_BREAK) return undefined;
   const crc = crc32c(bytes, start + PREFIX_BYTES, end, before);
-  const prefix = `{"c":"${crc.toString(16).padStart(8, '0')}"`;
-  return bytes.toString('latin1', start, start + PREFIX_BYTES) === prefix ? crc : undefined;
+  for (let digit = 0; digit < 8; digit += 1) {
+    if (bytes[start + DIGITS_AT + digit] !== HEX.charCodeAt((crc >>> (28 - digit * 4)) & 15))
+      return undefined;
+  }
+  for (let index = 0; index < DIGITS_AT; index += 1) {
+    if (bytes[start + index] !== PREFIX.charCodeAt(index)) return undefined;
+  }
+  return bytes[start + DIGITS_AT + 8] === QUOTE ? crc : undefined;
 }
 
 /** The members of a line before its content; the content is read only when somebody wants it. */
@@ -143,14 +158,13 @@ export function readLineHead(line: string): LineHead {
 
 /** The record of a line (without its line break). */
 export function readRecord(line: string, head: LineHead = readLineHead(line)): LogRecord {
-  const content = line.slice(head.contentAt, -1);
   switch (head.kind) {
     case 'e':
-      return { kind: 'event', event: readEventText(content, head) };
+      return { kind: 'event', event: readEventText(line, head) };
     case 'd':
-      return { kind: 'document', document: JSON.parse(content) };
+      return { kind: 'document', document: JSON.parse(line.slice(head.contentAt, -1)) };
     case 'i':
-      return { kind: 'key', key: JSON.parse(content) };
+      return { kind: 'key', key: JSON.parse(line.slice(head.contentAt, -1)) };
     default:
       return head.kind satisfies never;
   }
@@ -158,21 +172,34 @@ export function readRecord(line: string, head: LineHead = readLineHead(line)): L
 
 const ID_AT = '{"id":"'.length;
 const TYPE_AT = ID_AT + 36 + '","type":"'.length;
+const TIMESTAMP = '","timestamp":"'.length;
+const AFTER_POSITION = ',"recordedAt":"'.length;
+/** Behind the quote that ends the time of recording: the ends of the event and of the record. */
+const ENDS = 3;
 
 /** Takes apart what `renderEvent` put together. */
-function readEventText(text: string, { position, origin: [part, parts, sent] }: LineHead): LoggedEvent {
-  const typeEnd = text.indexOf('"', TYPE_AT);
-  const timestampAt = typeEnd + '","timestamp":"'.length;
-  const timestampEnd = text.indexOf('"', timestampAt);
-  const recordedAt = text.lastIndexOf('"', text.length - 3) + 1;
-  const bodyEnd = recordedAt - `,"position":${position},"recordedAt":"`.length;
-  const event: StoredEvent = {
+function readEventText(
+  line: string,
+  { position, origin: [part, parts, sent], contentAt }: LineHead,
+): LoggedEvent {
+  const typeAt = contentAt + TYPE_AT;
+  const typeEnd = line.indexOf('"', typeAt);
+  const timestampAt = typeEnd + TIMESTAMP;
+  const timestampEnd = line.indexOf('"', timestampAt);
+  const end = line.length - ENDS;
+  const recordedAt = line.lastIndexOf('"', end - 1) + 1;
+  const bodyEnd = recordedAt - AFTER_POSITION - `,"position":${position}`.length;
+  const body = line.slice(timestampEnd + 2, bodyEnd);
+  return {
     position,
-    id: text.slice(ID_AT, ID_AT + 36),
-    type: text.slice(TYPE_AT, typeEnd),
-    timestamp: text.slice(timestampAt, timestampEnd),
-    recordedAt: text.slice(recordedAt, -2),
-    body: text.slice(timestampEnd + 2, bodyEnd),
+    id: line.slice(contentAt + ID_AT, contentAt + ID_AT + 36),
+    type: line.slice(typeAt, typeEnd),
+    timestamp: line.slice(timestampAt, timestampEnd),
+    recordedAt: line.slice(recordedAt, end),
+    body,
+    part,
+    parts,
+    sent,
+    terms: termsOf({ body }),
   };
-  return { ...event, part, parts, sent, terms: termsOf(event) };
 }

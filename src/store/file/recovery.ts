@@ -15,6 +15,7 @@ import {
 } from './folder.ts';
 import type { LogPlace } from './generation.ts';
 import { DamagedFile, type LogIdentity, type Manifest, readManifest, writeManifest } from './manifest.ts';
+import type { MemoryShares } from './options.ts';
 import { type Part, Replay } from './replay.ts';
 import { type Damage, type ScannedLine, type SegmentSummary, scanSegment } from './scan-segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -35,7 +36,7 @@ export interface Finding {
 export interface RecoveryOptions {
   readonly folder: string;
   readonly logger: Logger;
-  readonly indexBytesMax: number;
+  readonly memory: MemoryShares;
   readonly turn: () => Promise<void>;
 }
 
@@ -84,7 +85,7 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
     crc: parts[0]?.crcBefore ?? 0,
     position: 0,
   };
-  let index = new EventIndex(older, start, { bytesMax: options.indexBytesMax });
+  let index = new EventIndex(older, start, { bytesMax: options.memory.indexBytes });
   let replay = new Replay(files, index, options.turn);
   try {
     await replay.run(parts, older.place);
@@ -94,9 +95,13 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
     logger.warn({ err: error }, 'the index does not fit the log and is built anew');
     older.close();
     await removeIndex(folder, INDEX_FILE);
-    index = new EventIndex(SqliteIndex.open(path.join(folder, INDEX_FILE), identity.logId), start, {
-      bytesMax: options.indexBytesMax,
-    });
+    index = new EventIndex(
+      SqliteIndex.open(path.join(folder, INDEX_FILE), identity.logId, options.memory),
+      start,
+      {
+        bytesMax: options.memory.indexBytes,
+      },
+    );
     replay = new Replay(files, index, options.turn);
     await replay.run(parts, undefined);
   }
@@ -286,7 +291,7 @@ async function openIndex(
     place,
     manifest,
     isDamaged,
-    options: { folder, logger },
+    options: { folder, logger, memory },
   }: { place: LogPlace | undefined; manifest: Manifest; isDamaged: boolean; options: RecoveryOptions },
 ): Promise<SqliteIndex> {
   await removeIndex(folder, DAMAGED_INDEX_FILE);
@@ -297,11 +302,11 @@ async function openIndex(
     manifest.sealed.some(({ file, size }) => file === place.segment && place.offset <= size);
   try {
     if (!isKnown) throw new Error('the index knows of a segment that is not there');
-    return SqliteIndex.open(path.join(folder, name), logId);
+    return SqliteIndex.open(path.join(folder, name), logId, memory);
   } catch (error) {
     logger.warn({ err: error }, 'the index cannot be used and is built anew');
     await removeIndex(folder, name);
-    return SqliteIndex.open(path.join(folder, name), logId);
+    return SqliteIndex.open(path.join(folder, name), logId, memory);
   }
 }
 

@@ -66,9 +66,13 @@ export async function* scanSegment(
       damages.push({ offset: start, end: stop, after: position, before: crc ?? 0, what, isFollowed: false });
   };
 
+  let coming = files.read(segment, offset, length);
   for (;;) {
-    const bytes = await files.read(segment, offset + rest.length, length);
+    const bytes = await coming;
     if (bytes.length === 0) break;
+    // The piece behind is read while this one is looked at.
+    coming = files.read(segment, offset + rest.length + bytes.length, length);
+    coming.catch(() => undefined);
     onBytes(bytes);
     const text: Buffer = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
     const lines: ScannedLine[] = [];
@@ -77,8 +81,8 @@ export async function* scanSegment(
       const stop = text.indexOf(LINE_BREAK, start) + 1;
       if (stop === 0) break;
       const sum: number | undefined = crc === undefined ? undefined : checkLine(text, start, stop, crc);
-      const head =
-        sum === undefined ? undefined : headOf(text.toString('latin1', start, Math.min(stop, start + 200)));
+      const line = sum === undefined ? '' : text.toString('utf8', start, stop - 1);
+      const head = sum === undefined ? undefined : headOf(line);
       if (sum === undefined || crc === undefined || head === undefined || head.position < position) {
         spoil(offset + start, offset + stop, 'the record does not agree with its checksum');
         const said = SUM.exec(text.toString('latin1', start, start + 15))?.[1];
@@ -87,7 +91,7 @@ export async function* scanSegment(
         const last = damages.at(-1);
         if (last !== undefined) last.isFollowed = true;
         const place = { segment, offset: offset + start, length: stop - start, before: crc };
-        lines.push({ head, text: text.toString('utf8', start, stop - 1), place, crc: sum });
+        lines.push({ head, text: line, place, crc: sum });
         crc = sum;
         records += 1;
         position = head.position;

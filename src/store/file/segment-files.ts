@@ -5,6 +5,7 @@ import type { LoggedEvent } from '../store.ts';
 import { BLOCK_BYTES, inflateBlock, memberOffsets } from './block-gzip.ts';
 import { codeOf, disk, readUpTo } from './disk.ts';
 import { checkLine, readRecord } from './record.ts';
+import { WrittenTail } from './written-tail.ts';
 
 /** Where a record lies: offset and length in the uncompressed text of its segment. */
 export interface Place {
@@ -24,9 +25,12 @@ interface OpenFile {
 }
 
 const OPEN_FILES_MAX = 64;
-const BLOCKS_MAX = 1024;
-/** Records so close to each other are read with what lies between them. */
-const GAP_BYTES_MAX = 64 * 1024;
+/** Where nobody says how much memory there is: for those who go through a folder once. */
+const MEMORY_BYTES = 16 * 1024 * 1024;
+/** Records so close to each other are read with what lies between them: more would inflate blocks for nothing. */
+const GAP_BYTES_MAX = BLOCK_BYTES;
+/** Runs that are read at the same time, on threads of their own. */
+const READS_AT_ONCE = 8;
 const RUN_BYTES_MAX = 1024 * 1024;
 
 /**
@@ -37,12 +41,18 @@ const RUN_BYTES_MAX = 1024 * 1024;
  */
 export class SegmentFiles {
   readonly #folder: string;
+  readonly #blocksMax: number;
+  readonly #tail: WrittenTail;
   readonly #files = new Map<string, Promise<OpenFile>>();
   /** Inflated blocks, the one used last at the end. */
   readonly #blocks = new Map<string, Promise<Buffer>>();
 
-  constructor(folder: string) {
+  /** @param memoryBytes for what was written last and for inflated blocks, half each. */
+  constructor(folder: string, { memoryBytes = MEMORY_BYTES }: { memoryBytes?: number } = {}) {
     this.#folder = folder;
+    this.#blocksMax = Math.max(4, Math.floor(memoryBytes / 2 / BLOCK_BYTES));
+    // It holds twice as much before it is trimmed.
+    this.#tail = new WrittenTail(memoryBytes / 4);
   }
 
   /** Up to `length` bytes of the text of a segment; fewer only at its end. */
@@ -57,29 +67,39 @@ export class SegmentFiles {
     }
   }
 
+  /** Keeps the text of an append for those who read it soon. */
+  remember(segment: string, offset: number, bytes: Buffer): void {
+    this.#tail.add(segment, offset, bytes);
+  }
+
   /** The events at these places, in their order. @throws StoreError STORAGE_ERROR for one that is damaged. */
   async load(places: readonly Place[]): Promise<LoggedEvent[]> {
-    const events: LoggedEvent[] = [];
-    for (const run of runsOf(places)) {
-      const { segment, offset } = run[0] as Place;
-      const last = run.at(-1) as Place;
-      let bytes: Buffer;
-      try {
-        bytes = await this.read(segment, offset, last.offset + last.length - offset);
-      } catch (error) {
-        throw damaged(segment, offset, error);
-      }
-      for (const place of run) {
-        const start = place.offset - offset;
-        const end = start + place.length;
-        const isWhole = end <= bytes.length && checkLine(bytes, start, end, place.before) !== undefined;
-        if (!isWhole) throw damaged(segment, place.offset, undefined);
-        const record = readRecord(bytes.toString('utf8', start, end - 1));
-        if (record.kind !== 'event') throw damaged(segment, place.offset, undefined);
-        events.push(record.event);
-      }
+    const events = new Map<Place, LoggedEvent>();
+    const missing: Place[] = [];
+    for (const place of places) {
+      const found = this.#tail.find(place);
+      if (found === undefined) missing.push(place);
+      else events.set(place, eventAt(found.bytes, found.start, place));
     }
-    return events;
+    const runs = [...runsOf(missing)];
+    let next = 0;
+    const readRuns = async () => {
+      for (let run = runs[next++]; run !== undefined; run = runs[next++]) await this.#loadRun(run, events);
+    };
+    await Promise.all(Array.from({ length: Math.min(READS_AT_ONCE, runs.length) }, readRuns));
+    return places.flatMap((place) => events.get(place) ?? []);
+  }
+
+  async #loadRun(run: readonly Place[], events: Map<Place, LoggedEvent>): Promise<void> {
+    const { segment, offset } = run[0] as Place;
+    const last = run.at(-1) as Place;
+    let bytes: Buffer;
+    try {
+      bytes = await this.read(segment, offset, last.offset + last.length - offset);
+    } catch (error) {
+      throw damaged(segment, offset, error);
+    }
+    for (const place of run) events.set(place, eventAt(bytes, place.offset - offset, place));
   }
 
   /** Opens the file anew for the next reader: it was replaced by another form of itself. */
@@ -149,13 +169,23 @@ export class SegmentFiles {
       found = readUpTo(fd, (members[block + 1] as number) - from, from).then(inflateBlock);
       found.catch(() => this.#blocks.delete(key));
       const oldest = this.#blocks.keys().next().value;
-      if (this.#blocks.size >= BLOCKS_MAX && oldest !== undefined) this.#blocks.delete(oldest);
+      if (this.#blocks.size >= this.#blocksMax && oldest !== undefined) this.#blocks.delete(oldest);
     } else {
       this.#blocks.delete(key);
     }
     this.#blocks.set(key, found);
     return found;
   }
+}
+
+/** @throws StoreError STORAGE_ERROR unless the record is as it was written. */
+function eventAt(bytes: Buffer, start: number, { segment, offset, length, before }: Place): LoggedEvent {
+  const end = start + length;
+  const isWhole = end <= bytes.length && checkLine(bytes, start, end, before) !== undefined;
+  if (!isWhole) throw damaged(segment, offset, undefined);
+  const record = readRecord(bytes.toString('utf8', start, end - 1));
+  if (record.kind !== 'event') throw damaged(segment, offset, undefined);
+  return record.event;
 }
 
 /** Neighbours in one segment, to be read at once. */

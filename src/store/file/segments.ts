@@ -11,7 +11,7 @@ import type { FileOptions } from './options.ts';
 import type { Recovered } from './recovery.ts';
 import { Reserve } from './reserve.ts';
 import type { SegmentFiles } from './segment-files.ts';
-import { createSegment, type SegmentState, SegmentWriter } from './writer.ts';
+import { createSegment, type SegmentState, SegmentWriter, type Written } from './writer.ts';
 
 interface SegmentsOptions {
   readonly files: SegmentFiles;
@@ -40,6 +40,8 @@ export class Segments {
   #isStopping = false;
   /** Changes of the manifest, one behind the other. */
   #changes: Promise<unknown> = Promise.resolve();
+  /** The newest part of the index on its way out of memory. */
+  #moving: Promise<void> | undefined;
   /** Work that nobody waits for but `stop`. */
   #upkeep: Promise<void> = Promise.resolve();
 
@@ -79,9 +81,11 @@ export class Segments {
 
   /** Makes drafts durable and known. @throws StoreError as SegmentWriter does. */
   async append(drafts: readonly Draft[]): Promise<void> {
-    let entries: Awaited<ReturnType<SegmentWriter['append']>>;
+    // Memory is given back by moving, which is slower than appending for whoever sends as fast as can be.
+    if (this.#index.isOverfull) await this.#moving;
+    let written: Written;
     try {
-      entries = await this.#writer.append(drafts);
+      written = await this.#writer.append(drafts);
     } catch (error) {
       if (isFull(error instanceof Error ? error.cause : undefined)) {
         this.#isFull = true;
@@ -91,7 +95,9 @@ export class Segments {
     }
     const documents = drafts.flatMap((draft) => draft.documents);
     const keys = drafts.flatMap(({ key }) => key ?? []);
-    this.#index.add({ entries, documents, keys }, this.#writer.end);
+    const { entries, terms, lastRecordedAt: recordedAt, offset, bytes } = written;
+    this.#files.remember(this.#writer.state.file, offset, bytes);
+    this.#index.add({ entries, terms, recordedAt, documents, keys }, this.#writer.end);
     if (this.#isFull) {
       this.#isFull = false;
       this.#later(() => this.#reserve.keep());
@@ -100,7 +106,16 @@ export class Segments {
       // The events are stored and have to be answered so, whatever becomes of this.
       await this.#rotate().catch((error: unknown) => this.#note(error, 'a new segment'));
     }
-    if (this.#index.isFull) this.#later(() => this.#index.move({ all: false, turn }));
+    if (this.#index.isFull) this.#move();
+  }
+
+  #move(): void {
+    this.#moving ??= this.#index
+      .move({ all: false, turn })
+      .catch((error: unknown) => this.#note(error, 'the index'))
+      .finally(() => {
+        this.#moving = undefined;
+      });
   }
 
   /** Bytes on the disk, by what they hold. */
@@ -121,6 +136,7 @@ export class Segments {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#upkeep;
+    await this.#moving;
     if (this.#writer.poison === undefined) {
       await this.#index.move({ all: true, turn }).catch((error: unknown) => this.#note(error, 'the index'));
       const { size } = this.#writer.state;

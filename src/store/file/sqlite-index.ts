@@ -3,6 +3,15 @@ import { StoreError } from '../../errors.ts';
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import type { Entry, Generation, KnownKey, LogPlace } from './generation.ts';
 import { decodePostings, encodePostings } from './postings.ts';
+import {
+  COLUMNS,
+  EVENT_VALUES,
+  insertEvents,
+  insertPostings,
+  POSTING_VALUES,
+  Rows,
+  type SQLInputValue,
+} from './sqlite-rows.ts';
 import { FORMAT, SCHEMA } from './sqlite-schema.ts';
 
 /**
@@ -18,10 +27,8 @@ import { FORMAT, SCHEMA } from './sqlite-schema.ts';
  */
 type Database = InstanceType<typeof DatabaseSync>;
 type Statement = ReturnType<Database['prepare']>;
-type SQLInputValue = number | string | Uint8Array;
 
-const CACHE_KIB = 32 * 1024;
-const COLUMNS = 'position, id, type, timestamp, segment, offset, length, before';
+const CACHE_KIB_MIN = 256;
 /** Rows that one turn of the event loop writes, so that requests are answered between two of them. */
 const TURN_ROWS = 500;
 
@@ -49,11 +56,12 @@ export class SqliteIndex {
   /**
    * Opens the index of a log, or an empty one in its place. @throws Error when the file is not one that can be used.
    */
-  static open(file: string, logId: string): SqliteIndex {
+  static open(file: string, logId: string, { cacheBytes = 0 }: { cacheBytes?: number } = {}): SqliteIndex {
     const database = new DatabaseSync(file);
+    const cacheKib = Math.max(CACHE_KIB_MIN, Math.floor(cacheBytes / 1024));
     try {
       database.exec(
-        `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${CACHE_KIB}`,
+        `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${cacheKib}`,
       );
       const index = new SqliteIndex(database);
       index.#prepare(logId);
@@ -245,29 +253,23 @@ export class SqliteIndex {
   ): Promise<void> {
     this.#database.exec('BEGIN');
     try {
-      let rows = 0;
-      const pause = async () => {
-        rows += 1;
-        if (rows % TURN_ROWS === 0) await turn();
-      };
-      for (const entry of generation.entries) {
-        this.#insert(entry);
-        await pause();
+      const events = new Rows(EVENT_VALUES, (rows, values) => this.#run(insertEvents(rows), ...values));
+      for (const [index, entry] of generation.entries.entries()) {
+        this.#addEvent(events, entry);
+        if (index % TURN_ROWS === TURN_ROWS - 1) await turn();
       }
+      events.end();
       // In the order of the tree, which then grows page by page.
-      for (const [term, positions] of [...generation.postings].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const postings = new Rows(POSTING_VALUES, (rows, values) => this.#run(insertPostings(rows), ...values));
+      const terms = [...generation.postings.keys()].sort();
+      for (const [index, term] of terms.entries()) {
+        const positions = generation.postings.get(term) as number[];
         const first = positions[0] as number;
         const last = positions.at(-1) as number;
-        this.#run(
-          'INSERT INTO postings (term, last, first, count, positions) VALUES (?, ?, ?, ?, ?)',
-          term,
-          last,
-          first,
-          positions.length,
-          encodePostings(positions),
-        );
-        await pause();
+        postings.add(term, last, first, positions.length, encodePostings(positions));
+        if (index % TURN_ROWS === TURN_ROWS - 1) await turn();
       }
+      postings.end();
       this.#takeDocumentsAndKeys(generation);
       for (const { type, count, lastTimestamp, firstTimestamp } of generation.types.values()) {
         this.#run(
@@ -292,9 +294,8 @@ export class SqliteIndex {
     }
   }
 
-  #insert({ position, id, type, timestamp, segment, offset, length, before }: Entry): void {
-    this.#run(
-      `INSERT INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  #addEvent(rows: Rows, { position, id, type, timestamp, segment, offset, length, before }: Entry): void {
+    rows.add(
       position,
       bytesOf(id),
       this.#typeNumber(type, timestamp),
@@ -330,8 +331,8 @@ export class SqliteIndex {
         keptUntilMs,
       );
     }
-    const recordedAt = generation.entries.at(-1)?.event.recordedAt;
-    if (recordedAt !== undefined) this.#run('DELETE FROM keys WHERE keptUntilMs < ?', Date.parse(recordedAt));
+    const { recordedAt } = generation;
+    if (recordedAt !== '') this.#run('DELETE FROM keys WHERE keptUntilMs < ?', Date.parse(recordedAt));
   }
 
   #prepare(logId: string): void {

@@ -29,7 +29,7 @@ import { type Draft, decide } from './decide.ts';
 import { prepareFolder } from './folder.ts';
 import { FolderLock } from './lock.ts';
 import { writeIdentity } from './manifest.ts';
-import { type FileOptions, parseFileUrl } from './options.ts';
+import { type FileOptions, parseFileUrl, sharesOf } from './options.ts';
 import { FileReader } from './reader.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { SegmentFiles } from './segment-files.ts';
@@ -89,10 +89,11 @@ export class FileBackend implements Backend {
     const { folder, maxMemorySize } = this.#options;
     await prepareFolder(folder);
     const lock = FolderLock.take(folder);
-    const files = new SegmentFiles(folder);
+    const memory = sharesOf(maxMemorySize);
+    const files = new SegmentFiles(folder, { memoryBytes: memory.filesBytes });
     try {
       const logger = this.#logger;
-      const recovered = await recover(files, { folder, logger, indexBytesMax: maxMemorySize, turn });
+      const recovered = await recover(files, { folder, logger, memory, turn });
       const { identity, findings, lastRecordedAt, open } = recovered;
       const segments =
         open &&

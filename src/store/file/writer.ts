@@ -1,7 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import path from 'node:path';
 import { StoreError } from '../../errors.ts';
-import type { LoggedEvent } from '../store.ts';
 import type { Draft } from './decide.ts';
 import { codeOf, disk, isFull, syncFolder, writeAll } from './disk.ts';
 import type { Entry, LogPlace } from './generation.ts';
@@ -25,7 +24,18 @@ export interface SegmentState {
   readonly hash: Hash;
 }
 
-export type LoadedEntry = Entry & { readonly event: LoggedEvent };
+/** What an append left on the disk. */
+export interface Written {
+  readonly entries: readonly Entry[];
+  /** The index terms of each entry. */
+  readonly terms: readonly (readonly string[])[];
+  /** When its first and its last event were recorded; empty without events. */
+  readonly firstRecordedAt: string;
+  readonly lastRecordedAt: string;
+  /** The text, which the next append writes over, and where in the segment it stands. */
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
 
 const RETRY_WHEN_FULL_SECONDS = 5;
 
@@ -46,6 +56,7 @@ export class SegmentWriter {
   #fd: number;
   #state: SegmentState;
   #poison: Error | undefined;
+  readonly #buffer = new RecordBuffer();
 
   private constructor(fd: number, state: SegmentState, onPoisoned: (error: Error) => void) {
     this.#fd = fd;
@@ -76,15 +87,19 @@ export class SegmentWriter {
   }
 
   /**
-   * Makes drafts durable, in their order, and gives the entries of their events.
+   * Makes drafts durable, in their order, and gives what the index has to know of them.
    *
    * @throws StoreError READ_ONLY when nothing of it is stored, OUTCOME_UNKNOWN when nobody knows.
    */
-  async append(drafts: readonly Draft[]): Promise<LoadedEntry[]> {
+  async append(drafts: readonly Draft[]): Promise<Written> {
     this.#refuseIfPoisoned();
     const { size, crc, file } = this.#state;
-    const buffer = new RecordBuffer(crc);
-    const entries: LoadedEntry[] = [];
+    const buffer = this.#buffer;
+    buffer.begin(crc);
+    const entries: Entry[] = [];
+    const terms: (readonly string[])[] = [];
+    let firstRecordedAt = '';
+    let lastRecordedAt = '';
     let position = this.end.position;
     let records = 0;
     for (const { events, documents, key } of drafts) {
@@ -100,17 +115,21 @@ export class SegmentWriter {
         const before = buffer.crc;
         const length = add({ kind: 'event', event });
         const { id, type, timestamp } = event;
-        entries.push({ position, id, type, timestamp, segment: file, offset, length, before, event });
+        entries.push({ position, id, type, timestamp, segment: file, offset, length, before });
+        terms.push(event.terms);
+        if (firstRecordedAt === '') firstRecordedAt = event.recordedAt;
+        lastRecordedAt = event.recordedAt;
       }
       for (const document of documents) add({ kind: 'document', document });
       if (key !== undefined) add({ kind: 'key', key });
     }
-    if (records === 0) return entries;
     const bytes = buffer.bytes();
+    const written = { entries, terms, firstRecordedAt, lastRecordedAt, offset: size, bytes };
+    if (records === 0) return written;
     await this.#write(bytes);
     await this.#sync();
-    this.#state = advanced(this.#state, bytes, { crc: buffer.crc, records, entries });
-    return entries;
+    this.#state = advanced(this.#state, written, { crc: buffer.crc, records });
+    return written;
   }
 
   /** What the manifest is to say of the segment once nothing more is written to it. */
@@ -227,20 +246,18 @@ export function emptySegment(file: string, { after, crc }: { after: number; crc:
 /** Takes in what was added; the hash is updated in place. */
 function advanced(
   state: SegmentState,
-  bytes: Buffer,
-  { crc, records, entries }: { crc: number; records: number; entries: readonly LoadedEntry[] },
+  { bytes, entries, firstRecordedAt, lastRecordedAt }: Written,
+  { crc, records }: { crc: number; records: number },
 ): SegmentState {
   state.hash.update(bytes);
-  const first = entries[0];
-  const last = entries.at(-1);
   return {
     ...state,
     size: state.size + bytes.length,
     crc,
     records: state.records + records,
-    first: state.first === 0 ? (first?.position ?? 0) : state.first,
-    last: last?.position ?? state.last,
-    firstRecordedAt: state.firstRecordedAt === '' ? (first?.event.recordedAt ?? '') : state.firstRecordedAt,
-    lastRecordedAt: last?.event.recordedAt ?? state.lastRecordedAt,
+    first: state.first === 0 ? (entries[0]?.position ?? 0) : state.first,
+    last: entries.at(-1)?.position ?? state.last,
+    firstRecordedAt: state.firstRecordedAt === '' ? firstRecordedAt : state.firstRecordedAt,
+    lastRecordedAt: lastRecordedAt === '' ? state.lastRecordedAt : lastRecordedAt,
   };
 }

@@ -104,3 +104,27 @@ async function pageByPage(page: (after: { after?: string }) => Promise<string[]>
   }
   return all;
 }
+
+t.test('terms are found whatever else the metadata hold', async (t) => {
+  const where = await folder(t);
+  const backend = await open(where, SMALL);
+  const metadata = {
+    note: 'a string with ,"data":{ in it',
+    before: { one: 1, data: { two: [{ data: {} }] } },
+    correlationId: 'c-1',
+  };
+  await decide(backend, {
+    events: [event({ tags: { data: 'x', m: ['1', '2'] }, metadata, data: { data: {} } })],
+  });
+  await fill(backend, 10);
+  await backend.stop();
+  const rows = rowsOf(where);
+  await removeIndex(where, 'index.sqlite');
+  const rebuilt = await open(where, SMALL);
+  await rebuilt.stop();
+  const terms = rowsOf(where)
+    ['postings']?.filter((row) => row.endsWith(',1,1,1]'))
+    .map((row) => JSON.parse(row)[0]);
+  t.strictSame(terms, ['$correlationId:c-1', '=A', 'data:x', 'm:1', 'm:2']);
+  t.strictSame(rowsOf(where), rows);
+});
