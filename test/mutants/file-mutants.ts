@@ -205,7 +205,7 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     why: 'An index that cannot be used ends the start, although all that it holds can be made again.',
     edits: [
       {
-        file: RECOVERY,
+        file: 'src/store/file/establish-index.ts',
         find: `    logger.warn({ err: error }, 'the index cannot be used and is built anew');`,
         replace: `    if (error instanceof Error) throw error;`,
       },
@@ -220,6 +220,18 @@ export const FILE_MUTANTS: readonly Mutant[] = [
         file: RECOVERY,
         find: `        value.damages.length === 0 || (isTorn && (`,
         replace: `        !isTorn || (isTorn && (`,
+      },
+    ],
+    tests: [DAMAGE_TEST],
+  },
+  {
+    name: 'file-index-with-a-hole',
+    why: 'The index is kept although what it was built from could not be read: the events are found by nobody.',
+    edits: [
+      {
+        file: 'src/store/file/establish-index.ts',
+        find: `{ sources, isWhole: true });`,
+        replace: `{ sources, isWhole: false });`,
       },
     ],
     tests: [DAMAGE_TEST],

@@ -2,21 +2,13 @@ import { createHash, type Hash } from 'node:crypto';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { disk } from './disk.ts';
-import { EventIndex } from './event-index.ts';
-import {
-  DAMAGED_INDEX_FILE,
-  INDEX_FILE,
-  identify,
-  listSegments,
-  removeDrafts,
-  removeFile,
-  removeIndex,
-  segmentName,
-} from './folder.ts';
+import { establishIndex } from './establish-index.ts';
+import type { EventIndex } from './event-index.ts';
+import { INDEX_FILE, identify, listSegments, removeDrafts, removeFile, segmentName } from './folder.ts';
 import type { LogPlace } from './generation.ts';
 import { DamagedFile, type LogIdentity, type Manifest, readManifest, writeManifest } from './manifest.ts';
 import type { MemoryShares } from './options.ts';
-import { type Part, Replay } from './replay.ts';
+import type { Part } from './replay.ts';
 import { type Damage, type ScannedLine, type SegmentSummary, scanSegment } from './scan-segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { SqliteIndex } from './sqlite-index.ts';
@@ -78,40 +70,25 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
   let open: SegmentState | undefined;
   if (scanned !== undefined && findings.length === 0)
     open = await settleTail(files, manifest, scanned, options);
-  const older = await openIndex(identity, { place, manifest, isDamaged: findings.length > 0, options });
-  const start: LogPlace = {
-    segment: parts[0]?.segment ?? '',
-    offset: 0,
-    crc: parts[0]?.crcBefore ?? 0,
-    position: 0,
-  };
-  let index = new EventIndex(older, start, { bytesMax: options.memory.indexBytes });
-  let replay = new Replay(files, index, options.turn);
-  try {
-    await replay.run(parts, older.place);
-  } catch (error) {
-    // An index that contradicts the log: it is derived, so it goes.
-    if (older.place === undefined) throw error;
-    logger.warn({ err: error }, 'the index does not fit the log and is built anew');
-    older.close();
-    await removeIndex(folder, INDEX_FILE);
-    index = new EventIndex(
-      SqliteIndex.open(path.join(folder, INDEX_FILE), identity.logId, options.memory),
-      start,
-      {
-        bytesMax: options.memory.indexBytes,
-      },
-    );
-    replay = new Replay(files, index, options.turn);
-    await replay.run(parts, undefined);
-  }
-  for (const finding of replay.findings) {
+  const {
+    index,
+    findings: met,
+    lastRecordedAt: lastRead,
+  } = await establishIndex(files, {
+    logId: identity.logId,
+    parts,
+    place,
+    manifest,
+    isDamaged: findings.length > 0,
+    options,
+  });
+  for (const finding of met) {
     if (!findings.some(({ file, offset }) => file === finding.file && offset === finding.offset))
       findings.push(finding);
   }
   if (findings.length > 0) open = undefined;
   const sealedAt = manifest.sealed.map(({ lastRecordedAt }) => lastRecordedAt);
-  const times = [replay.lastRecordedAt, open?.lastRecordedAt ?? '', ...sealedAt];
+  const times = [lastRead, open?.lastRecordedAt ?? '', ...sealedAt];
   const lastRecordedAt = times.reduce((a, b) => (a > b ? a : b), '');
   return { identity, manifest, index, open, findings, lastRecordedAt };
 }
@@ -282,32 +259,6 @@ function partsOf({ sealed, open }: Manifest, found: readonly { readonly segment:
   }));
   if (open !== undefined) parts.push({ segment: open.file, crcBefore: open.crcBefore, after: open.after });
   return parts;
-}
-
-/** Opens the index, or an empty one when it cannot be used. */
-async function openIndex(
-  { logId }: LogIdentity,
-  {
-    place,
-    manifest,
-    isDamaged,
-    options: { folder, logger, memory },
-  }: { place: LogPlace | undefined; manifest: Manifest; isDamaged: boolean; options: RecoveryOptions },
-): Promise<SqliteIndex> {
-  await removeIndex(folder, DAMAGED_INDEX_FILE);
-  const name = isDamaged ? DAMAGED_INDEX_FILE : INDEX_FILE;
-  const isKnown =
-    place === undefined ||
-    place.segment === manifest.open?.file ||
-    manifest.sealed.some(({ file, size }) => file === place.segment && place.offset <= size);
-  try {
-    if (!isKnown) throw new Error('the index knows of a segment that is not there');
-    return SqliteIndex.open(path.join(folder, name), logId, memory);
-  } catch (error) {
-    logger.warn({ err: error }, 'the index cannot be used and is built anew');
-    await removeIndex(folder, name);
-    return SqliteIndex.open(path.join(folder, name), logId, memory);
-  }
 }
 
 /** The place up to which the index knows the log, when the index can be read. */

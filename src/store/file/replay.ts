@@ -13,7 +13,21 @@ export interface Part {
   readonly after: number;
 }
 
-/** Teaches an index what the log holds behind the place that it knows. */
+/** A log that has to be whole is not. */
+export class DamageMet extends Error {
+  readonly finding: Finding;
+
+  constructor(finding: Finding) {
+    super(`${finding.file}: ${finding.what}`);
+    this.name = 'DamageMet';
+    this.finding = finding;
+  }
+}
+
+/**
+ * Teaches an index what the log holds behind the place that it knows. Damage is passed over and becomes a finding;
+ * with `isWhole` the index learns of nothing behind it.
+ */
 export class Replay {
   readonly findings: Finding[] = [];
   lastRecordedAt = '';
@@ -21,19 +35,27 @@ export class Replay {
   readonly #index: EventIndex;
   readonly #turn: () => Promise<void>;
   readonly #types = new Map<string, string>();
+  readonly #isWhole: boolean;
   #crc = 0;
   #entries: Entry[] = [];
   #terms: (readonly string[])[] = [];
   #documents: DocumentState[] = [];
   #keys: KeyState[] = [];
 
-  constructor(files: SegmentFiles, index: EventIndex, turn: () => Promise<void>) {
+  constructor(
+    files: SegmentFiles,
+    index: EventIndex,
+    { turn, isWhole }: { turn: () => Promise<void>; isWhole: boolean },
+  ) {
     this.#files = files;
     this.#index = index;
     this.#turn = turn;
+    this.#isWhole = isWhole;
   }
 
-  /** @throws Error when the first record behind the place does not continue it. */
+  /**
+   * @throws Error when the first record behind the place does not continue it; DamageMet with `isWhole`.
+   */
   async run(parts: readonly Part[], place: LogPlace | undefined): Promise<void> {
     let from = place;
     for (const part of parts) {
@@ -46,13 +68,14 @@ export class Replay {
   async #replay(part: Part, place: LogPlace | undefined): Promise<void> {
     const from = place ?? { offset: 0, crc: part.crcBefore ?? this.#crc, position: part.after };
     const scan = scanSegment(this.#files, part.segment, from);
+    let { offset, position } = from;
     for (;;) {
       let step: Awaited<ReturnType<typeof scan.next>>;
       try {
         step = await scan.next();
       } catch (error) {
         const what = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-        this.findings.push({ file: part.segment, offset: 0, position: part.after + 1, what });
+        this.#meet({ file: part.segment, offset, position: position + 1, what });
         return;
       }
       if (step.done) {
@@ -61,12 +84,27 @@ export class Replay {
         if (place !== undefined && damages.some(({ offset }) => offset === place.offset)) {
           throw new Error('the log does not go on where the index ends');
         }
-        for (const damage of damages) this.findings.push(findingOf(part.segment, damage));
+        for (const damage of damages) this.#meet(findingOf(part.segment, damage));
         return;
       }
-      for (const line of step.value) this.#take(line);
+      for (const line of step.value) {
+        if (line.place.offset !== offset) {
+          if (place?.offset === offset) throw new Error('the log does not go on where the index ends');
+          // The scan tells of it at its end; an index that is kept may not learn of this line before.
+          const what = 'the record does not agree with its checksum';
+          if (this.#isWhole) this.#meet({ file: part.segment, offset, position: position + 1, what });
+        }
+        offset = line.place.offset + line.place.length;
+        ({ position } = line.head);
+        this.#take(line);
+      }
       if (this.#index.isFull) await this.#index.move({ all: false, turn: this.#turn });
     }
+  }
+
+  #meet(finding: Finding): void {
+    if (this.#isWhole) throw new DamageMet(finding);
+    this.findings.push(finding);
   }
 
   #take({ head, text, place, crc }: ScannedLine): void {

@@ -1,10 +1,11 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { removeIndex } from '../../../src/store/file/folder.ts';
 import { verifyFiles } from '../../../src/store/file/verify.ts';
 import { decide, event } from '../../helpers/requests.ts';
 import { flipBits } from './flips.ts';
-import { copyOf, fill, flipBit, folder, open, openSegment, segments } from './stage.ts';
+import { contentOf, copyOf, fill, flipBit, folder, open, openSegment, segments } from './stage.ts';
 
 const PLAIN = '?compression=none';
 
@@ -78,6 +79,37 @@ t.test('a record that is missing, stands twice or changed its place is found', a
     t.match(await verifyFiles(copy), [{ file: basename(file) }], what);
     await isReadOnly(t, copy, broken, what);
     await rm(copy, { recursive: true });
+  }
+});
+
+t.test('an index that is kept never learns of a log with a hole', async (t) => {
+  const whole = await folder(t);
+  const small = `${PLAIN}&maxSize=1024&maxMemorySize=4096`;
+  const backend = await open(whole, small);
+  await fill(backend, 10);
+  const content = await contentOf(backend);
+  await backend.stop();
+  const names = await segments(whole);
+  const damages: Readonly<Record<string, (file: string, good: Buffer) => Promise<unknown>>> = {
+    'one bit': (file) => flipBit(file, 700, 1),
+    'a sector': (file, good) => writeFile(file, Buffer.from(good).fill(0, 512, 1024)),
+  };
+  for (const [what, damage] of Object.entries(damages)) {
+    const where = await copyOf(t, whole);
+    const name = names[4] ?? '';
+    const file = join(where, name);
+    const good = await readFile(file);
+    await removeIndex(where, 'index.sqlite');
+    await damage(file, good);
+    const damaged = await open(where, small);
+    t.match(await damaged.health(), { checks: { file: { ok: false, detail: new RegExp(name) } } }, what);
+    t.ok((await damaged.head()).position === 30, 'what is whole behind it is served');
+    await damaged.stop();
+    await writeFile(file, good);
+    const repaired = await open(where, small);
+    t.match(await repaired.health(), { checks: { file: { ok: true } } });
+    t.strictSame(await contentOf(repaired), content, `${what}: with the file all of it is back`);
+    await repaired.stop();
   }
 });
 

@@ -1,0 +1,93 @@
+import path from 'node:path';
+import { EventIndex } from './event-index.ts';
+import { DAMAGED_INDEX_FILE, INDEX_FILE, removeIndex } from './folder.ts';
+import type { LogPlace } from './generation.ts';
+import type { Manifest } from './manifest.ts';
+import type { Finding, RecoveryOptions } from './recovery.ts';
+import { DamageMet, type Part, Replay } from './replay.ts';
+import type { SegmentFiles } from './segment-files.ts';
+import { SqliteIndex } from './sqlite-index.ts';
+
+export interface IndexSources {
+  readonly logId: string;
+  readonly parts: readonly Part[];
+  /** What the index knew of the log when it was looked at before. */
+  readonly place: LogPlace | undefined;
+  readonly manifest: Manifest;
+  readonly isDamaged: boolean;
+  readonly options: RecoveryOptions;
+}
+
+export interface EstablishedIndex {
+  readonly index: EventIndex;
+  readonly findings: readonly Finding[];
+  readonly lastRecordedAt: string;
+}
+
+/**
+ * Gives an index that knows all of the log, or all that can be read of it.
+ *
+ * The index is derived, so one that cannot be used or does not fit the log is built anew. But it is kept, and must
+ * never learn of a log with a hole: later starts would read on behind it, and the events in the hole would be in the
+ * log and found by nobody. So when damage is met, be it an error of the disk that is gone at the next start, the
+ * index stays as it was in front of it, and a stand-in that is thrown away later serves what is whole.
+ */
+export async function establishIndex(files: SegmentFiles, sources: IndexSources): Promise<EstablishedIndex> {
+  const { logId, options, isDamaged } = sources;
+  const { folder, logger } = options;
+  await removeIndex(folder, DAMAGED_INDEX_FILE);
+  const findings: Finding[] = [];
+  if (!isDamaged) {
+    let older = await openIndex(sources);
+    for (;;) {
+      const { place } = older;
+      try {
+        return await teach(files, older, { sources, isWhole: true });
+      } catch (error) {
+        older.close();
+        if (error instanceof DamageMet) {
+          findings.push(error.finding);
+          break;
+        }
+        // An index that contradicts the log. One that was built from it cannot.
+        if (place === undefined) throw error;
+        logger.warn({ err: error }, 'the index does not fit the log and is built anew');
+        await removeIndex(folder, INDEX_FILE);
+        older = SqliteIndex.open(path.join(folder, INDEX_FILE), logId, options.memory);
+      }
+    }
+  }
+  const standIn = SqliteIndex.open(path.join(folder, DAMAGED_INDEX_FILE), logId, options.memory);
+  const served = await teach(files, standIn, { sources, isWhole: false });
+  return { ...served, findings: [...served.findings, ...findings] };
+}
+
+async function teach(
+  files: SegmentFiles,
+  older: SqliteIndex,
+  { sources: { parts, options }, isWhole }: { sources: IndexSources; isWhole: boolean },
+): Promise<EstablishedIndex> {
+  const [first] = parts;
+  const start = { segment: first?.segment ?? '', offset: 0, crc: first?.crcBefore ?? 0, position: 0 };
+  const index = new EventIndex(older, start, { bytesMax: options.memory.indexBytes });
+  const replay = new Replay(files, index, { turn: options.turn, isWhole });
+  await replay.run(parts, older.place);
+  return { index, findings: replay.findings, lastRecordedAt: replay.lastRecordedAt };
+}
+
+/** Opens the index, or an empty one when it cannot be used. */
+async function openIndex({ logId, place, manifest, options }: IndexSources): Promise<SqliteIndex> {
+  const { folder, logger } = options;
+  const isKnown =
+    place === undefined ||
+    place.segment === manifest.open?.file ||
+    manifest.sealed.some(({ file, size }) => file === place.segment && place.offset <= size);
+  try {
+    if (!isKnown) throw new Error('the index knows of a segment that is not there');
+    return SqliteIndex.open(path.join(folder, INDEX_FILE), logId, options.memory);
+  } catch (error) {
+    logger.warn({ err: error }, 'the index cannot be used and is built anew');
+    await removeIndex(folder, INDEX_FILE);
+    return SqliteIndex.open(path.join(folder, INDEX_FILE), logId, options.memory);
+  }
+}
