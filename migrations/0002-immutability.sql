@@ -2,9 +2,10 @@
 -- slip of the hand. Row triggers on a partitioned table are cloned to its partitions, so a DELETE that names a
 -- partition is refused too; statement triggers are not, so each partition gets its own against TRUNCATE.
 --
--- Retention and erasure will have to remove events one day. They go through remove_events, which nobody may
--- execute until it is granted, and the trigger lets a row go only if a removal that covers it was recorded in
--- the same transaction: nothing disappears without a trace.
+-- Retention removes events all the same. It goes through the functions of 0008-removal.sql, which nobody may execute
+-- until they are granted, and the trigger lets a row go only if a removal that covers it was recorded in the same
+-- transaction: nothing disappears without a trace. A partition that has become empty may be truncated: that gives
+-- its space back.
 
 create table stele.removals (
   removal bigint generated always as identity primary key,
@@ -18,14 +19,26 @@ create table stele.removals (
 
 create function stele.refuse_change() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  is_used boolean;
 begin
-  if tg_op = 'DELETE' and starts_with(tg_table_name, 'events') then
+  if tg_op = 'DELETE' and tg_table_name ~ '^(events|event_tags|removed_events|removed_tags)(_p\d+)?$'
+     or tg_op = 'UPDATE' and tg_table_name = 'removed_events' then
     if exists (
       select from stele.removals r
        where r.transaction_id = pg_current_xact_id()
          and old.position between r.first_position and r.last_position
     ) then
-      return old;
+      return case tg_op when 'DELETE' then old else new end;
+    end if;
+  end if;
+  if tg_op = 'TRUNCATE' and tg_table_name ~ '^(events|event_tags)_p\d+$' then
+    execute format('select exists (select from stele.%I)', tg_table_name) into is_used;
+    if not is_used and exists (
+      select from stele.removals r cross join stele.log l
+       where r.last_position >= (split_part(tg_table_name, '_p', 2)::bigint + 1) * l.partition_size - 1
+    ) then
+      return null;
     end if;
   end if;
   -- A log without a history may become the copy of another: stele.adopt.
@@ -59,16 +72,3 @@ create trigger immutable_table before truncate on stele.event_ids execute functi
 create trigger immutable_table before truncate on stele.removals execute function stele.refuse_change();
 create trigger immutable_table before truncate on stele.log execute function stele.refuse_change();
 create trigger immutable_table before truncate on stele.types execute function stele.refuse_change();
-
--- Removes the events in a range of positions; ids stay taken and tags stay indexed. Gives the number removed.
-create function stele.remove_events(p_first bigint, p_last bigint, p_reason text) returns bigint
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  removed bigint;
-begin
-  insert into stele.removals (first_position, last_position, reason) values (p_first, p_last, p_reason);
-  delete from stele.events e where e.position between p_first and p_last;
-  get diagnostics removed = row_count;
-  return removed;
-end $$;
-revoke all on function stele.remove_events from public;

@@ -61,19 +61,19 @@ begin
     if cardinality(p_tags) > 1 then
       select u.tag into driver from unnest(p_tags) u(tag)
        order by (select count(*) from (
-         select from stele.event_tags t where t.tag = u.tag and t.position > p_after limit 1000) sample)
+         select from stele.all_tags t where t.tag = u.tag and t.position > p_after limit 1000) sample)
        limit 1;
       rest := array_remove(p_tags, driver);
       return query
-        select t.position from stele.event_tags t
+        select t.position from stele.all_tags t
          where t.tag = driver and t.position > p_after
            and case when p_types is null then t.type <> all (p_system) else t.type = any (p_types) end
-           and (select count(*) from stele.event_tags o
+           and (select count(*) from stele.all_tags o
                  where o.tag = any (rest) and o.position = t.position and o.position > p_after) = cardinality(rest)
          order by t.position limit 10;
     else
       return query
-        select t.position from stele.event_tags t
+        select t.position from stele.all_tags t
          where t.tag = driver and t.position > p_after
            and case when p_types is null then t.type <> all (p_system) else t.type = any (p_types) end
          order by t.position limit 10;
@@ -81,12 +81,12 @@ begin
   elsif p_types is not null then
     return query
       select e.position from unnest(p_types) u(type), lateral (
-        select e.position from stele.events e
+        select e.position from stele.all_types e
          where e.type = u.type and e.position > p_after order by e.position limit 10) e
        order by e.position limit 10;
   else
     return query
-      select e.position from stele.events e
+      select e.position from stele.all_types e
        where e.position > p_after and e.type <> all (p_system) order by e.position limit 10;
   end if;
 end $$;
@@ -96,7 +96,7 @@ end $$;
 -- array of items {r: request, c: condition, a: after, t: [types] | null, g: [tags]}. Requests and conditions are
 -- numbered from 0; p_checks_after and p_ones_after are the lowest `after` of each form. Arrays named p_event_… run over the events, in the order of their requests. Gives the last
 -- position before the batch, the time of recording, whether the clock went back, and what was refused:
--- {r, kind: 'key' | 'ids' | 'condition' | 'document', …}.
+-- {r, kind: 'key' | 'ids' | 'condition' | 'floor' | 'document', …}.
 create function stele.append(
   p_writer uuid,
   p_epoch integer,
@@ -137,13 +137,17 @@ declare
   v_place bigint[];
   v_parts json[] := '{}';
   v_found json;
+  v_floor bigint;
 begin
   perform stele.lock_log();
-  select w.epoch, e.position, e.recorded_at into v_epoch, base, v_last
+  select w.epoch, greatest(e.position, r.position), e.recorded_at into v_epoch, base, v_last
     from (select) one
     left join stele.writers w on w.writer = p_writer
     left join lateral (
-      select l.position, l.recorded_at from stele.events l order by l.position desc limit 1) e on true;
+      select l.position, l.recorded_at from stele.events l order by l.position desc limit 1) e on true
+    -- Above the last event only in a copy that was broken off.
+    left join lateral (
+      select l.position from stele.removed_events l order by l.position desc limit 1) r on true;
   if v_epoch is distinct from p_epoch then
     raise exception 'writer % has been fenced: epoch % is not %', p_writer, p_epoch, v_epoch
       using errcode = 'ST001';
@@ -185,7 +189,7 @@ begin
     ), conflict as (
       select i.r, i.c, p.position
         from one i cross join lateral (
-          select t.position from stele.event_tags t
+          select t.position from stele.all_tags t
            where t.tag = i.g and t.position > i.a
              and case when i.any_type then t.type <> all (v_system) else t.type = i.type end
            order by t.position limit 10) p
@@ -205,6 +209,21 @@ begin
            v_refused || array_agg(f.r)
       into v_found, v_refused from failed f;
     if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
+
+    -- What reaches below the index and has not failed is not known to hold.
+    select r.position into v_floor from stele.removed_events r where r.type is null order by r.position desc limit 1;
+    if least(p_ones_after, p_checks_after) < v_floor then
+      select json_agg(json_build_object('r', f.r, 'kind', 'floor', 'c', f.c, 'from', v_floor + 1)),
+             v_refused || array_agg(f.r)
+        into v_found, v_refused
+        from (select i.r, min(i.c) as c
+                from (select u.r, u.c, u.a from unnest(p_one_request, p_one_condition, p_one_after) u(r, c, a)
+                      union all
+                      select k.r, k.c, k.a from json_to_recordset(p_checks::json) k(r integer, c integer, a bigint)) i
+               where i.a < v_floor and i.r <> all (v_refused)
+               group by i.r) f;
+      if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
+    end if;
   end if;
 
   if p_writes is not null then
@@ -277,10 +296,15 @@ declare
   middle bigint;
   at timestamptz;
 begin
-  select coalesce(max(e.position), 0) into high from stele.events e;
+  select greatest((select max(e.position) from stele.events e), (select max(r.position) from stele.removed_events r), 0)
+    into high;
   while low < high loop
     middle := (low + high + 1) / 2;
-    select e.recorded_at into at from stele.events e where e.position <= middle order by e.position desc limit 1;
+    select e.recorded_at into at
+      from (select e.position, e.recorded_at from stele.events e
+            union all
+            select r.position, r.recorded_at from stele.removed_events r) e
+     where e.position <= middle order by e.position desc limit 1;
     if at is null or at <= p_at then low := middle; else high := middle - 1; end if;
   end loop;
   return low;

@@ -3,7 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { LIMITS } from '../src/limits.ts';
 import { compileFilter, EventFilter, type Filter } from '../src/model/filter.ts';
-import { below } from '../src/store/pages.ts';
+import { below, refuseCompacted } from '../src/store/pages.ts';
 import type { AggregateGroup, GroupBy } from '../src/store/store.ts';
 import { sendJson } from './answer.ts';
 import { parseBody } from './body.ts';
@@ -80,7 +80,7 @@ export function aggregateRoutes(app: FastifyInstance, service: Service): void {
   app.get(
     '/v1/events/count',
     {
-      config: { action: 'read' },
+      config: { action: 'read', errors: ['COMPACTED'] },
       schema: {
         operationId: 'countEvents',
         summary: 'Count events',
@@ -94,14 +94,14 @@ export function aggregateRoutes(app: FastifyInstance, service: Service): void {
       const query = parseQuery(CountQuery, rawQuery(request.raw.url));
       const filter = inQuery(() => compileFilter(query));
       await readyToRead(service, reply, query);
-      await answerCount(reply, filter);
+      await answerCount(reply, filter, query.after);
     },
   );
 
   app.post(
     '/v1/events/count',
     {
-      config: { action: 'read' },
+      config: { action: 'read', errors: ['COMPACTED'] },
       schema: {
         operationId: 'countEventsByFilter',
         summary: 'Count events by a filter in the body',
@@ -114,16 +114,17 @@ export function aggregateRoutes(app: FastifyInstance, service: Service): void {
     },
     async (request, reply) => {
       const options = parseQuery(Options, rawQuery(request.raw.url));
-      const filter = compileFilter(parseBody(filterCheck, request));
+      const members = parseBody(filterCheck, request);
+      const filter = compileFilter(members);
       await readyToRead(service, reply, options);
-      await answerCount(reply, filter);
+      await answerCount(reply, filter, members.after);
     },
   );
 
   app.post(
     '/v1/events/aggregate',
     {
-      config: { action: 'read' },
+      config: { action: 'read', errors: ['COMPACTED'] },
       schema: {
         operationId: 'aggregateEvents',
         summary: 'Count events by groups',
@@ -141,23 +142,24 @@ export function aggregateRoutes(app: FastifyInstance, service: Service): void {
       const compiled = inMember('/filter', () => compileFilter(filter));
       await readyToRead(service, reply, options);
       // The pattern of the schema admits exactly what the type names.
-      const query = { groupBy: groupBy as GroupBy[], limit };
+      const query = { groupBy: groupBy as GroupBy[], limit, after: filter.after };
       const { position, groups } = await aggregate(compiled, query);
       const found = groups.filter(({ count }) => count > 0);
       sendJson(reply, 200, JSON.stringify({ groups: found }), positionHeader(position));
     },
   );
 
-  async function answerCount(reply: FastifyReply, filter: Filter): Promise<void> {
-    const { position, groups } = await aggregate(filter, { groupBy: [], limit: 1 });
+  async function answerCount(reply: FastifyReply, filter: Filter, after: number | undefined): Promise<void> {
+    const { position, groups } = await aggregate(filter, { groupBy: [], limit: 1, after });
     sendJson(reply, 200, `{"count":${groups[0]?.count ?? 0}}`, positionHeader(position));
   }
 
   async function aggregate(
     filter: Filter,
-    { groupBy, limit }: { groupBy: readonly GroupBy[]; limit: number },
+    { groupBy, limit, after }: { groupBy: readonly GroupBy[]; limit: number; after: number | undefined },
   ): Promise<{ position: number; groups: AggregateGroup[] }> {
-    const { position } = await service.backend.head();
+    const { position, oldest } = await service.backend.head();
+    refuseCompacted(after, oldest);
     const groups = await service.backend.aggregate({ filter: below(filter, position), groupBy, limit });
     return { position, groups };
   }

@@ -121,7 +121,7 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
   app.post(
     '/v1/events/batch',
     {
-      config: { action: 'append', errors: ['APPEND_CONDITION_FAILED', ...REFUSALS] },
+      config: { action: 'append', errors: ['APPEND_CONDITION_FAILED', 'BELOW_FLOOR', ...REFUSALS] },
       bodyLimit: LIMITS.batchBytesMax,
       schema: {
         operationId: 'appendBatch',

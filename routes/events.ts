@@ -92,7 +92,15 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const query = parseQuery(PageQuery, rawQuery(request.raw.url));
       const filter = inQuery(() => compileFilter(query));
-      const read = { filter, page: query, options: query, pointerTo: inParameters, linkTo: linkFrom(reply) };
+      const { after } = query;
+      const read = {
+        filter,
+        after,
+        page: query,
+        options: query,
+        pointerTo: inParameters,
+        linkTo: linkFrom(reply),
+      };
       await answerRead(service, reply, read, downloads);
     },
   );
@@ -114,7 +122,8 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const options = parseQuery(PageBodyOptions, rawQuery(request.raw.url));
       const page = parseBody(bodyCheck, request);
-      const read = { filter: compileFilter(page), page, options, pointerTo: inBody };
+      const filter = compileFilter(page);
+      const read = { filter, after: page.after, page, options, pointerTo: inBody };
       await answerRead(service, reply, read, downloads);
     },
   );
@@ -143,7 +152,15 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
       const query = parseQuery(PageQuery, rawQuery(request.raw.url));
       const asked = inQuery(() => compileFilter(query));
       const filter = { ...asked, sides: [...asked.sides, [`$correlationId:${id}`]] };
-      const read = { filter, page: query, options: query, pointerTo: inParameters, linkTo: linkFrom(reply) };
+      const { after } = query;
+      const read = {
+        filter,
+        after,
+        page: query,
+        options: query,
+        pointerTo: inParameters,
+        linkTo: linkFrom(reply),
+      };
       await answerRead(service, reply, read, downloads);
     },
   );

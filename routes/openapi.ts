@@ -188,8 +188,8 @@ function problemExamples(): Record<string, { summary: string; value: unknown }> 
   return examples;
 }
 
-/** Given where no operation is (another method of a path), or by none of this version. */
-const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['METHOD_NOT_ALLOWED', 'COMPACTED']);
+/** Given where no operation is: another method of a path. */
+const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['METHOD_NOT_ALLOWED']);
 
 /** The members beyond RFC 9457 that come with some codes. */
 const EXAMPLE_MEMBERS: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, unknown>>>>> = {
@@ -197,6 +197,8 @@ const EXAMPLE_MEMBERS: Readonly<Partial<Record<ErrorCode, Readonly<Record<string
   APPEND_CONDITION_FAILED: { head: 17, violations: [{ condition: 0, positions: [12, 17] }] },
   DUPLICATE_EVENT: { ids: ['01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11'] },
   POSITION_AHEAD: { head: 17 },
+  BELOW_FLOOR: { condition: 0, oldest: 5001 },
+  COMPACTED: { oldest: 5001 },
   SNAPSHOT_EXISTS: { version: 3 },
   NOT_CAUGHT_UP: { head: 17 },
   OUTCOME_UNKNOWN: { ids: ['01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11'] },

@@ -7,7 +7,7 @@ import type { ScanGate } from '../src/feed/scan-gate.ts';
 import { LIMITS } from '../src/limits.ts';
 import { type Filter, PageMembers } from '../src/model/filter.ts';
 import { frameEvent } from '../src/store/framing.ts';
-import { cursorOf, pinRead, readPage } from '../src/store/pages.ts';
+import { cursorOf, type PinnedRead, pinRead, readPage, refuseCompacted } from '../src/store/pages.ts';
 import type { Backend } from '../src/store/store.ts';
 import { preferred } from './accept.ts';
 import { JSON_TYPE, sendJson, sendText } from './answer.ts';
@@ -23,7 +23,7 @@ import { nextLink, positionHeader, ReadParameters, readyToRead, renderEvents } f
 export const PAGE_TYPES: readonly string[] = [JSON_TYPE, ...LINE_TYPES];
 
 /** What a read that follows the log can be refused for. */
-export const PAGE_ERRORS = ['POSITION_AHEAD'] as const;
+export const PAGE_ERRORS = ['POSITION_AHEAD', 'COMPACTED'] as const;
 
 /** What a read says beside its filter and its page: in the query string, also where the filter is a body. */
 export const ReadOptions = {
@@ -45,6 +45,8 @@ const Members = Type.Object(PageMembers);
 
 export interface PageRead {
   readonly filter: Filter;
+  /** `after` where the client gave one. */
+  readonly after: number | undefined;
   readonly page: Static<typeof Members>;
   readonly options: Static<typeof Options>;
   /** What to call a member in faults: a JSON Pointer into a body, or `?name`. */
@@ -54,10 +56,10 @@ export interface PageRead {
 }
 
 /** Reads near the head are answered from memory where the window of recent events reaches from there to the pin. */
-function nearestFirst({ appender, backend }: Service, pin: number): Pick<Backend, 'read'> {
+function nearestFirst({ appender, backend }: Service, { pin, removed }: PinnedRead): Pick<Backend, 'read'> {
   return {
     read: async (query) => {
-      const events = appender.recent(query, pin);
+      const events = appender.recent(query, { position: pin, removed });
       return events === undefined ? backend.read(query) : { events };
     },
   };
@@ -76,6 +78,8 @@ export async function answerRead(
   if (options.explain === true) requireOperator(reply);
   await readyToRead(service, reply, options);
   if (options.follow === true) {
+    // Lines have no frame that could tell of a gap.
+    refuseCompacted(read.after, (await backend.head()).oldest);
     const place = { after: filter.after };
     return follow(service, reply.request, reply, { filter, place, live: true, framing: 'ndjson', type });
   }
@@ -84,6 +88,7 @@ export async function answerRead(
     orderBy: page.orderBy,
     direction: page.orderDirection,
     offset: page.offset,
+    after: read.after,
     cursor: page.cursor,
     pointerTo: read.pointerTo,
   });
@@ -94,7 +99,7 @@ export async function answerRead(
     return sendLines(reply, linesOf(backend, pinned, downloads), { type, headers: [...position, ...VARY] });
   }
   const { limit = LIMITS.pageSizeDefault } = page;
-  const { events, rest, explain } = await readPage(nearestFirst(service, pinned.pin), pinned, {
+  const { events, rest, explain } = await readPage(nearestFirst(service, pinned), pinned, {
     limit,
     explain: options.explain === true,
   });

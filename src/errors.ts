@@ -61,6 +61,11 @@ export const ERROR_CATALOGUE = {
     title: 'The position lies above the head',
     hint: 'Start at the head or below. A position above it belongs to another log, or to one that was restored.',
   },
+  BELOW_FLOOR: {
+    status: 409,
+    title: 'The condition reaches below what the log still knows',
+    hint: 'The index of the oldest events was dropped. Decide with an `after` of at least `oldest` - 1, from a snapshot or the archive.',
+  },
   REQUEST_IN_FLIGHT: {
     status: 409,
     title: 'A request with this Idempotency-Key is still running',

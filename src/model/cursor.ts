@@ -19,6 +19,8 @@ export interface Cursor {
   readonly logId: string;
   /** The head before the first page. */
   readonly pin: number;
+  /** The first position that was stored then. */
+  readonly oldest: number;
   readonly orderBy: OrderBy;
   readonly direction: OrderDirection;
   /** Digest of the filter, see `digestFilter`. */
@@ -39,6 +41,7 @@ const CursorParts = Type.Tuple([
   Type.Literal(1),
   Type.String(),
   Position,
+  Position,
   Type.Union(ORDERS.map((order) => Type.Literal(order))),
   Type.Union([Type.Literal('asc'), Type.Literal('desc')]),
   Type.String(),
@@ -52,11 +55,12 @@ type CursorParts = Static<typeof CursorParts>;
 const partsCheck = TypeCompiler.Compile(CursorParts);
 const CHECKSUM_LENGTH = 11;
 
-export function encodeCursor({ logId, pin, orderBy, direction, filter, from }: Cursor): string {
+export function encodeCursor({ logId, pin, oldest, orderBy, direction, filter, from }: Cursor): string {
   const parts: CursorParts = [
     1,
     logId,
     pin,
+    oldest,
     orderBy,
     direction,
     filter,
@@ -76,8 +80,8 @@ export function encodeCursor({ logId, pin, orderBy, direction, filter, from }: C
 export function decodeCursor(text: string, pointer: string): Cursor {
   const parts = openText(text, pointer);
   if (!partsCheck.Check(parts)) throw malformed(pointer);
-  const [, logId, pin, orderBy, direction, filter, position, timestamp, type, id] = parts;
-  return { logId, pin, orderBy, direction, filter, from: { position, timestamp, type, id } };
+  const [, logId, pin, oldest, orderBy, direction, filter, position, timestamp, type, id] = parts;
+  return { logId, pin, oldest, orderBy, direction, filter, from: { position, timestamp, type, id } };
 }
 
 /** JSON text as an opaque word that is safe in a URL and notices when it was changed. */

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { copyDocuments } from './copy-documents.ts';
-import { Fingerprint, isSameRecord } from './fingerprint.ts';
+import { Fingerprint, isKept } from './fingerprint.ts';
 import type { Backend, LoggedEvent } from './store.ts';
 
 /**
@@ -60,7 +60,7 @@ export async function copyLog(from: Backend, to: Backend, options: CopyOptions):
     throw otherHistory(`it goes on to position ${target.position}, the source ends at ${upTo}`);
   }
   const tail = {
-    after: Math.max(0, target.position - TAIL_POSITIONS, source.oldest - 1),
+    after: Math.max(0, target.position - TAIL_POSITIONS),
     upTo: target.position,
   };
   const known = await compareLogs(from, to, { ...tail, signal });
@@ -68,9 +68,8 @@ export async function copyLog(from: Backend, to: Backend, options: CopyOptions):
 
   const events = await loadMissing(from, to, { after: target.position, upTo, options });
   signal.throwIfAborted();
-  const floor = target.position === 0 ? source.oldest : Math.max(target.oldest, source.oldest);
   const compared = await compareLogs(from, to, {
-    after: options.compare === 'all' ? floor - 1 : target.position,
+    after: options.compare === 'all' ? 0 : target.position,
     upTo,
     signal,
     onProgress: options.onProgress,
@@ -142,7 +141,7 @@ export interface Comparison {
   readonly difference: string | undefined;
 }
 
-/** Compares two logs event by event in (after, upTo]. */
+/** Compares two logs event by event in (after, upTo]; the second may keep what the first has removed since. */
 export async function compareLogs(
   from: Backend,
   to: Backend,
@@ -166,7 +165,7 @@ export async function compareLogs(
         const { value: other } = await others.next();
         signal.throwIfAborted();
         if (other === undefined) return result(`position ${event.position} is missing`);
-        if (!isSameRecord(event, other)) {
+        if (!isKept(event, other)) {
           return result(
             other.position === event.position
               ? `the events at position ${event.position} differ`

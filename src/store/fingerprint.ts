@@ -27,6 +27,7 @@ export class Fingerprint {
 /** True when two logs keep exactly the same of an event. */
 export function isSameRecord(a: LoggedEvent, b: LoggedEvent): boolean {
   return (
+    a.isRemoved === b.isRemoved &&
     a.position === b.position &&
     a.id === b.id &&
     a.body === b.body &&
@@ -38,6 +39,12 @@ export function isSameRecord(a: LoggedEvent, b: LoggedEvent): boolean {
     a.sent === b.sent &&
     termsText(a) === termsText(b)
   );
+}
+
+/** True when a copy keeps what its source does, or more: the source may have removed the event since. */
+export function isKept(source: LoggedEvent, copy: LoggedEvent): boolean {
+  if (source.isRemoved !== true || copy.isRemoved === true) return isSameRecord(source, copy);
+  return source.position === copy.position && source.id === copy.id;
 }
 
 function textOf(event: LoggedEvent): string {

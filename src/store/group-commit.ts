@@ -4,9 +4,9 @@ import type { Metrics } from '../metrics.ts';
 import { type NewEvent, SENT, type StoredEvent } from '../model/event.ts';
 import type { Check } from '../model/query.ts';
 import { FormingBatch } from './forming-batch.ts';
-import { conditionFailed, duplicate, forRequest, keyReused } from './refusals.ts';
+import { belowFloor, conditionFailed, duplicate, forRequest, keyReused } from './refusals.ts';
 import { isSameRequest } from './replay.ts';
-import type { AppendRequest, Backend, ReadQuery, StoredAppend, Verdict, Violation } from './store.ts';
+import type { AppendRequest, Backend, Head, ReadQuery, StoredAppend, Verdict, Violation } from './store.ts';
 import { boundaryOf, Turns } from './turns.ts';
 import { Window } from './window.ts';
 
@@ -115,10 +115,12 @@ export class GroupCommit {
    * The events of a read near the head, out of memory; undefined when they have to be read from the store.
    *
    * `head` is the end of the log as the store just told it. Only if the window ends there too does it hold all
-   * that was committed, by whichever process.
+   * that was committed, by whichever process; and as events can be removed from the log and not from the window,
+   * only what lies above the last removed one is answered.
    */
-  recent(query: ReadQuery, head: number): readonly StoredEvent[] | undefined {
-    if (head !== this.#head || query.orderBy !== 'position' || query.explain === true) return undefined;
+  recent(query: ReadQuery, head: Pick<Head, 'position' | 'removed'>): readonly StoredEvent[] | undefined {
+    if (head.position !== this.#head || query.orderBy !== 'position' || query.explain === true)
+      return undefined;
     const { direction, from, limit, offset } = query;
     let { filter } = query;
     const descending = direction === 'desc';
@@ -127,7 +129,12 @@ export class GroupCommit {
         ? { ...filter, before: Math.min(filter.before, from.position) }
         : { ...filter, after: Math.max(filter.after, from.position) };
     }
-    return this.#window.select(filter, { limit: limit + offset, descending })?.slice(offset);
+    if (filter.after >= head.removed)
+      return this.#window.select(filter, { limit: limit + offset, descending })?.slice(offset);
+    if (!descending) return undefined;
+    const above = { ...filter, after: head.removed };
+    const found = this.#window.select(above, { limit: limit + offset, descending });
+    return found !== undefined && found.length >= limit + offset ? found.slice(offset) : undefined;
   }
 
   /**
@@ -392,6 +399,9 @@ export class GroupCommit {
       case 'condition-failed':
         this.#metrics.conflicts.inc({ decided: 'store' });
         this.#lose(pending, verdict.head, verdict.violations);
+        return;
+      case 'below-floor':
+        pending.reject(belowFloor(verdict));
         return;
       case 'failed':
         pending.reject(forRequest(verdict.error, pending.request));

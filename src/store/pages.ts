@@ -19,6 +19,8 @@ export interface PageRequest {
   /** Absent: `asc`, or what the cursor says. */
   readonly direction?: OrderDirection | undefined;
   readonly offset?: number | undefined;
+  /** Where the caller wants to go on: it has to be told when that is gone, and not to begin further above. */
+  readonly after?: number | undefined;
   readonly cursor?: string | undefined;
   /** What to call the members in faults: a JSON Pointer into a body, or `?name`. */
   readonly pointerTo: (member: string) => string;
@@ -27,6 +29,9 @@ export interface PageRequest {
 /** A read on its way: what is left of it begins behind `from`, and nothing of it lies above `pin`. */
 export interface PinnedRead {
   readonly pin: number;
+  /** The first position that was stored at the first page, and the last removed one as it is now. */
+  readonly oldest: number;
+  readonly removed: number;
   /** The filter of the request, bounded by the pin. */
   readonly filter: Filter;
   readonly orderBy: OrderBy;
@@ -48,15 +53,18 @@ export interface Page {
  * Pins a read to the head as it is now, or to the one that its cursor holds.
  *
  * @throws StoreError LOG_MISMATCH for a cursor of another log; VALIDATION_FAILED for one that is malformed or
- *   belongs to another filter or order.
+ *   belongs to another filter or order; COMPACTED when events that are left to be read were removed.
  */
 export async function pinRead(backend: Backend, request: PageRequest): Promise<PinnedRead> {
   const { filter, orderBy, direction, cursor } = request;
   const digest = digestFilter(filter);
+  const { position, oldest, removed } = await backend.head();
   if (cursor === undefined) {
-    const { position } = await backend.head();
+    refuseCompacted(request.after, oldest);
     return {
       pin: position,
+      oldest,
+      removed,
       filter: below(filter, position),
       orderBy: orderBy ?? 'position',
       direction: direction ?? 'asc',
@@ -80,8 +88,15 @@ export async function pinRead(backend: Backend, request: PageRequest): Promise<P
   if (request.offset !== undefined && request.offset > 0) {
     throw misplaced(request.pointerTo('offset'), 'does not belong beside a cursor');
   }
+  if (known.oldest < oldest) {
+    // Upwards the rest of the read begins behind its last event; in every other order it may be anywhere.
+    const isUpwards = known.orderBy === 'position' && known.direction === 'asc';
+    refuseCompacted(isUpwards ? known.from.position : known.oldest - 1, oldest);
+  }
   return {
     pin: known.pin,
+    oldest: known.oldest,
+    removed,
     filter: below(filter, known.pin),
     orderBy: known.orderBy,
     direction: known.direction,
@@ -146,8 +161,20 @@ export async function readPage(
 /** The cursor with which a later request goes on with a read. */
 export function cursorOf(backend: Backend, rest: PinnedRead | undefined): string | null {
   if (rest?.from === undefined) return null;
-  const { pin, orderBy, direction, digest, from } = rest;
-  return encodeCursor({ logId: backend.logId, pin, orderBy, direction, filter: digest, from });
+  const { pin, oldest, orderBy, direction, digest, from } = rest;
+  return encodeCursor({ logId: backend.logId, pin, oldest, orderBy, direction, filter: digest, from });
+}
+
+/** @throws StoreError COMPACTED when something behind the place was removed from the log. */
+export function refuseCompacted(after: number | undefined, oldest: number): void {
+  if (after === undefined || after + 1 >= oldest) return;
+  throw new StoreError(
+    'COMPACTED',
+    `What follows position ${after} was removed up to position ${oldest - 1}.`,
+    {
+      members: { oldest },
+    },
+  );
 }
 
 /** A filter that also excludes everything above `pin`. */

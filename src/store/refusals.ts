@@ -11,6 +11,20 @@ export function conditionFailed(head: number, violations: readonly Violation[]):
   );
 }
 
+export function belowFloor({
+  condition,
+  indexedFrom,
+}: {
+  condition: number;
+  indexedFrom: number;
+}): StoreError {
+  return new StoreError(
+    'BELOW_FLOOR',
+    `Condition ${condition} reaches below position ${indexedFrom}, where the index begins.`,
+    { members: { condition, oldest: indexedFrom } },
+  );
+}
+
 export function keyReused(): StoreError {
   return new StoreError('IDEMPOTENCY_KEY_REUSED', 'The key belongs to a request with another body.');
 }

@@ -1,4 +1,5 @@
 import { type EventOrigin, type NewEvent, parseBody, SENT, type StoredEvent } from '../model/event.ts';
+import type { TakenEvent } from './store.ts';
 
 /**
  * Whether ids that are already taken mean that the same request was sent again.
@@ -6,16 +7,15 @@ import { type EventOrigin, type NewEvent, parseBody, SENT, type StoredEvent } fr
  * Content is compared by JSON value over the members that the client sent, before defaults and what headers
  * added. A batch is the same only as a whole: every event, in the same order, stored as one block.
  */
-export function isSameRequest(
-  events: readonly NewEvent[],
-  taken: readonly (StoredEvent & EventOrigin)[],
-): boolean {
+export function isSameRequest(events: readonly NewEvent[], taken: readonly TakenEvent[]): boolean {
   if (taken.length !== events.length) return false;
   const first = taken[0];
   return events.every((event, index) => {
     const stored = taken[index];
     return (
       stored !== undefined &&
+      // What a removed event held nobody knows any more.
+      stored.isRemoved !== true &&
       first !== undefined &&
       stored.part === index &&
       stored.parts === events.length &&

@@ -58,8 +58,8 @@ export interface Backend {
   tags(query: TagQuery): Promise<string[]>;
 
   /**
-   * Everything the log keeps in (after, upTo], the system's own records included, ascending by position, in blocks
-   * and bounded memory. Positions above the head at the call may be missing.
+   * Everything the log keeps in (after, upTo], the system's own records and what is left of removed events included,
+   * ascending by position, in blocks and bounded memory. Positions above the head at the call may be missing.
    */
   records(
     range: { readonly after: number; readonly upTo: number },
@@ -82,6 +82,17 @@ export interface Backend {
    * @throws StoreError VALIDATION_FAILED unless the log is empty and has no documents, or already has it.
    */
   adopt(logId: string): Promise<void>;
+
+  /**
+   * Takes events out of the log and keeps what makes it one log: their positions stay empty, their ids stay taken,
+   * and conditions still see them, unless the index is dropped. The last event of a log stays, whatever is asked for.
+   *
+   * It goes through the log in steps that are durable one by one. What was removed by an earlier call is no fault, so
+   * that a call which was broken off is made again. Gives the number of events that this call has removed.
+   *
+   * The caller has made sure that what is removed is somewhere else.
+   */
+  remove(removal: Removal, options: RemoveOptions): Promise<number>;
 
   /** The last position and the first that is still stored; `at` asks for the last one recorded up to that time. */
   head(options?: { at?: string }): Promise<Head>;
@@ -106,6 +117,29 @@ export interface Backend {
 export interface LoggedEvent extends StoredEvent, EventOrigin {
   /** Index terms, as in NewEvent. */
   readonly terms: readonly string[];
+  /** The event was removed: `body` is empty. Where its index was dropped there is no type either, and no terms. */
+  readonly isRemoved?: true;
+}
+
+/** What an id that is taken names; of a removed event nothing can be compared. */
+export type TakenEvent = StoredEvent & EventOrigin & { readonly isRemoved?: true };
+
+export interface Removal {
+  /** Events above `after` and up to `upTo`. */
+  readonly after: number;
+  readonly upTo: number;
+  /** Only these of them, ascending; without it all. */
+  readonly positions?: readonly number[];
+  /** Conditions shall not see them any more. Needs `after` 0 and no positions: what is below is then unknown. */
+  readonly dropIndex?: boolean;
+}
+
+export interface RemoveOptions {
+  /** Recorded with the removal where the store does that. */
+  readonly reason: string;
+  readonly signal: AbortSignal;
+  /** After each step, with the position that it has reached and the events removed so far. */
+  onProgress?(progress: { readonly position: number; readonly removed: number }): Promise<void> | void;
 }
 
 export interface LoadBatch {
@@ -157,12 +191,14 @@ export type Verdict =
   /** The Idempotency-Key is known: the answer of the first request. Another hash means another body. */
   | { readonly kind: 'key-known'; readonly sameHash: boolean; readonly first: StoredAppend }
   /** Some or all ids of the request are taken; `taken` holds them with what they name, in position order. */
-  | { readonly kind: 'ids-taken'; readonly taken: readonly (StoredEvent & EventOrigin)[] }
+  | { readonly kind: 'ids-taken'; readonly taken: readonly TakenEvent[] }
   | {
       readonly kind: 'condition-failed';
       readonly head: number;
       readonly violations: readonly Violation[];
     }
+  /** No condition failed as far as can be seen, and one reaches below what is indexed. */
+  | { readonly kind: 'below-floor'; readonly condition: number; readonly indexedFrom: number }
   /** A document is not at the revision that the write expected. */
   | {
       readonly kind: 'stale-document';
@@ -298,6 +334,8 @@ export interface Head {
   readonly position: number;
   /** First position that is still stored; 1 on an empty log. */
   readonly oldest: number;
+  /** The last position whose event was removed; 0 when none was. */
+  readonly removed: number;
 }
 
 export interface BackendHealth {

@@ -9,12 +9,12 @@ import { decide, event, request, store, systemEvent } from '../helpers/requests.
 await backends(t, (t, kind) => {
   t.test('positions begin at 1 and have no gaps', async (t) => {
     const backend = await kind.open(t);
-    t.strictSame(await backend.head(), { position: 0, oldest: 1 });
+    t.strictSame(await backend.head(), { position: 0, oldest: 1, removed: 0 });
     t.equal(await store(backend, [event()]), 1);
     t.equal(await store(backend, [event(), event(), event()]), 2);
     t.equal(await store(backend, [event()]), 5);
     t.strictSame(await positions(backend), [1, 2, 3, 4, 5]);
-    t.strictSame(await backend.head(), { position: 5, oldest: 1 });
+    t.strictSame(await backend.head(), { position: 5, oldest: 1, removed: 0 });
   });
 
   t.test('the requests of one call are stored in their order as one run', async (t) => {

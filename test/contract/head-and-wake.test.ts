@@ -9,14 +9,18 @@ import { event, store } from '../helpers/requests.ts';
 await backends(t, (t, kind) => {
   t.test('the head is the last position, and the oldest the first', async (t) => {
     const backend = await kind.open(t);
-    t.strictSame(await backend.head(), { position: 0, oldest: 1 });
+    t.strictSame(await backend.head(), { position: 0, oldest: 1, removed: 0 });
     await store(backend, [event(), event()]);
-    t.strictSame(await backend.head(), { position: 2, oldest: 1 });
+    t.strictSame(await backend.head(), { position: 2, oldest: 1, removed: 0 });
   });
 
   t.test('the head at a time is the last position recorded up to then', async (t) => {
     const backend = await kind.open(t);
-    t.strictSame(await backend.head({ at: '2026-01-01T00:00:00.000Z' }), { position: 0, oldest: 1 });
+    t.strictSame(await backend.head({ at: '2026-01-01T00:00:00.000Z' }), {
+      position: 0,
+      oldest: 1,
+      removed: 0,
+    });
     for (let n = 0; n < 5; n += 1) {
       await store(backend, [event({ timestamp: '2000-01-01T00:00:00.000Z' }), event()]);
       await sleep(2);

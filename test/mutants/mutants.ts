@@ -58,8 +58,8 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: APPEND_SQL,
         find: `  perform stele.lock_log();
-  select w.epoch, e.position`,
-        replace: `  select w.epoch, e.position`,
+  select w.epoch, greatest(`,
+        replace: `  select w.epoch, greatest(`,
       },
       {
         file: APPEND_SQL,

@@ -98,7 +98,7 @@ t.test('a dry run makes every check and stores nothing', async (t) => {
   t.equal(passed.status, 200);
   t.same(bodyOf(passed), { dryRun: true });
   t.equal(passed.headers['stele-position'], '0');
-  t.same(await service.backend.head(), { position: 0, oldest: 1 });
+  t.same(await service.backend.head(), { position: 0, oldest: 1, removed: 0 });
   t.equal((await call('/v1/events?dryRun=false', post(event()))).status, 201);
   const known = { ...event(), id: '01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11' };
   t.equal((await call('/v1/events', post(known))).status, 201);

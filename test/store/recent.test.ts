@@ -47,7 +47,7 @@ t.test('what memory answers is what the store answers, whoever appended', async 
             limit,
             offset,
           };
-          const recent = appender.recent(query, position);
+          const recent = appender.recent(query, { position, removed: 0 });
           answered[recent === undefined ? 'store' : 'memory'] += 1;
           if (recent === undefined) continue;
           const { events } = await backend.read(query);

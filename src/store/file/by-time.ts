@@ -17,7 +17,8 @@ export function* byTime(
   filter: Filter,
   { direction, from, wanted }: { direction: Direction; from: string | undefined; wanted: number },
 ): Generator<Selection> {
-  const isWanted = ({ position, timestamp, type }: Entry) =>
+  const isWanted = ({ position, timestamp, type, isRemoved }: Entry) =>
+    isRemoved !== true &&
     position > filter.after &&
     position < filter.before &&
     (filter.from === undefined || compareTimestamps(timestamp, filter.from) >= 0) &&

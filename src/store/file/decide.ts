@@ -49,6 +49,9 @@ export async function decide(request: AppendRequest, on: DecisionBase): Promise<
   }
   const violations = violationsOf(request.checks, on);
   if (violations.length > 0) return { verdict: { kind: 'condition-failed', head: base, violations } };
+  const { indexedFrom } = index;
+  const condition = request.checks.findIndex(({ after }) => after + 1 < indexedFrom);
+  if (condition >= 0) return { verdict: { kind: 'below-floor', condition, indexedFrom } };
   for (const { collection, key, expectedRevision } of request.writes) {
     const revision = index.document(collection, key)?.revision ?? 0;
     if (revision !== expectedRevision)
@@ -88,6 +91,7 @@ function conflicts(index: EventIndex, { query, after }: Check): number[] {
     direction: 'asc',
     limit: LIMITS.violationPositionsMax,
     examinedMax: Number.POSITIVE_INFINITY,
+    withRemoved: true,
   });
   return entries.map(({ position }) => position);
 }

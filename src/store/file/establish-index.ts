@@ -65,8 +65,10 @@ export async function establishIndex(files: SegmentFiles, sources: IndexSources)
 async function teach(
   files: SegmentFiles,
   older: SqliteIndex,
-  { sources: { parts, options }, isWhole }: { sources: IndexSources; isWhole: boolean },
+  { sources: { parts, manifest, options }, isWhole }: { sources: IndexSources; isWhole: boolean },
 ): Promise<EstablishedIndex> {
+  // An empty one learns of all segments as they stand now.
+  if (older.place === undefined) older.rewrites = manifest.rewrites ?? 0;
   const [first] = parts;
   const start = { segment: first?.segment ?? '', offset: 0, crc: first?.crcBefore ?? 0, position: 0 };
   const index = new EventIndex(older, start, { bytesMax: options.memory.indexBytes });
@@ -84,7 +86,10 @@ async function openIndex({ logId, place, manifest, options }: IndexSources): Pro
     manifest.sealed.some(({ file, size }) => file === place.segment && place.offset <= size);
   try {
     if (!isKnown) throw new Error('the index knows of a segment that is not there');
-    return SqliteIndex.open(path.join(folder, INDEX_FILE), logId, options.memory);
+    const index = SqliteIndex.open(path.join(folder, INDEX_FILE), logId, options.memory);
+    if (index.place === undefined || index.rewrites === (manifest.rewrites ?? 0)) return index;
+    index.close();
+    throw new Error('the index does not know of all segments that were written anew');
   } catch (error) {
     logger.warn({ err: error }, 'the index cannot be used and is built anew');
     await removeIndex(folder, INDEX_FILE);

@@ -31,7 +31,10 @@ export class EventIndex {
   #generations: Generation[];
   #end: LogPlace;
   readonly #types = new Map<string, TypeSummary>();
-  #moving: Promise<void> | undefined;
+  #moving: Promise<void> = Promise.resolve();
+  #oldest: number | undefined;
+  #removed = 0;
+  #indexedFrom = 1;
   /** All terms in memory, sorted; made when somebody asks. */
   #youngTerms: string[] | undefined;
 
@@ -42,6 +45,10 @@ export class EventIndex {
     this.#end = older?.place ?? start;
     this.#generations = [new Generation(this.#end)];
     for (const summary of older?.types() ?? []) this.#types.set(summary.type, summary);
+    const bounds = older?.bounds();
+    this.#oldest = bounds?.oldest;
+    this.#removed = bounds?.removed ?? 0;
+    this.#indexedFrom = bounds?.indexedFrom ?? 1;
   }
 
   /** The end of the log as far as it is known here. */
@@ -53,9 +60,19 @@ export class EventIndex {
     return this.#end.position;
   }
 
-  /** The first position of the log; undefined on an empty one. */
-  get first(): number | undefined {
-    return this.#older?.entries(1, 1, 'asc')[0]?.position ?? this.#firstInMemory()?.position;
+  /** The first position that holds an event; behind the last one when none does. */
+  get oldest(): number {
+    return this.#oldest ?? this.last + 1;
+  }
+
+  /** The last position whose event was removed; 0 when none was. */
+  get removed(): number {
+    return this.#removed;
+  }
+
+  /** Below it the index was dropped. */
+  get indexedFrom(): number {
+    return this.#indexedFrom;
   }
 
   add(addition: Addition, end: LogPlace): void {
@@ -66,7 +83,15 @@ export class EventIndex {
     }
     youngest.add(addition);
     this.#youngTerms = undefined;
-    for (const { type, timestamp } of addition.entries) countType(this.#types, type, timestamp);
+    for (const { position, type, timestamp, isRemoved } of addition.entries) {
+      if (isRemoved !== true) {
+        countType(this.#types, type, timestamp);
+        this.#oldest ??= position;
+      } else {
+        this.#removed = position;
+        if (type === '') this.#indexedFrom = position + 1;
+      }
+    }
     this.#end = end;
   }
 
@@ -87,14 +112,16 @@ export class EventIndex {
 
   /** Moves the oldest generations to SQLite, until memory is no longer full or, with `all`, until none is left. */
   async move({ all, turn }: { all: boolean; turn: () => Promise<void> }): Promise<void> {
-    await this.#moving;
-    if (!all && !this.isFull) return;
-    this.#moving = this.#move(all, turn);
-    try {
-      await this.#moving;
-    } finally {
-      this.#moving = undefined;
-    }
+    await this.#serially(async () => {
+      if (all || this.isFull) await this.#move(all, turn);
+    });
+  }
+
+  /** What takes turns of the event loop and writes to SQLite, one behind the other: there is one transaction. */
+  #serially(work: () => Promise<void>): Promise<void> {
+    const done = this.#moving.then(work);
+    this.#moving = done.catch(() => undefined);
+    return done;
   }
 
   async #move(all: boolean, turn: () => Promise<void>): Promise<void> {
@@ -255,8 +282,100 @@ export class EventIndex {
     return this.#older?.key(caller, key);
   }
 
-  #firstInMemory(): Entry | undefined {
-    return this.#generations.find(({ entries }) => entries.length > 0)?.entries[0];
+  /** What has become of the events of a segment that was written anew. */
+  async relocate(
+    moved: {
+      readonly entries: readonly Entry[];
+      readonly rewrites: number;
+      /** Places of the old segment as they are now. */
+      placeOf(place: LogPlace): LogPlace;
+    },
+    turn: () => Promise<void>,
+  ): Promise<void> {
+    await this.#serially(() => this.#relocate(moved, turn));
+  }
+
+  async #relocate(
+    { entries, rewrites, placeOf }: Parameters<EventIndex['relocate']>[0],
+    turn: () => Promise<void>,
+  ): Promise<void> {
+    const inSqlite: Entry[] = [];
+    // Types of which some are gone, and how many of those from SQLite.
+    const types = new Map<string, number>();
+    const changed = new Set<Generation>();
+    for (const entry of entries) {
+      const known = entry.isRemoved ? this.at(entry.position) : undefined;
+      const isGone = known !== undefined && known.isRemoved !== true;
+      if (entry.isRemoved) {
+        this.#removed = Math.max(this.#removed, entry.position);
+        if (entry.type === '') this.#indexedFrom = Math.max(this.#indexedFrom, entry.position + 1);
+      }
+      const generation = this.#generations.find((one) => one.replace(entry));
+      if (generation === undefined) inSqlite.push(entry);
+      else changed.add(generation);
+      if (isGone) types.set(known.type, (types.get(known.type) ?? 0) + (generation === undefined ? 1 : 0));
+    }
+    await this.#older?.relocate(inSqlite, { rewrites, placeOf, turn });
+    for (const generation of changed) generation.recount();
+    for (const generation of this.#generations) generation.start = placeOf(generation.start);
+    this.#end = placeOf(this.#end);
+    this.#oldest = this.#findOldest(this.#oldest ?? 1);
+    for (const [type, gone] of types) this.#recount(type, gone);
+  }
+
+  /** Forgets the terms of what was removed up to a position. */
+  dropBelow(position: number): Promise<void> {
+    return this.#serially(async () => this.#dropBelow(position));
+  }
+
+  #dropBelow(position: number): void {
+    this.#older?.dropBelow(position);
+    for (const { postings, entries } of this.#generations) {
+      if ((entries[0]?.position ?? position + 1) > position) continue;
+      for (const [term, positions] of postings) {
+        const rest = positions.filter((one) => one > position);
+        if (rest.length === 0) postings.delete(term);
+        else postings.set(term, rest);
+      }
+    }
+    this.#youngTerms = undefined;
+  }
+
+  /** Whether any event that is still there has the term. */
+  isLive(term: string): boolean {
+    if (this.#removed === 0) return true;
+    const cursor = this.positions(term, 'asc');
+    for (let at = cursor.seek(this.oldest); at !== endOf('asc'); at = cursor.seek(at + 1)) {
+      if (at > this.#removed || this.at(at)?.isRemoved !== true) return true;
+    }
+    return false;
+  }
+
+  #findOldest(from: number): number | undefined {
+    const older = this.#older?.oldest(from);
+    if (older !== undefined) return older;
+    for (const { entries } of this.#generations) {
+      const found = entries.find(({ isRemoved }) => isRemoved !== true);
+      if (found !== undefined) return found.position;
+    }
+    return undefined;
+  }
+
+  /** How many events a type still has, and its first and last. */
+  #recount(type: string, gone: number): void {
+    const older = this.#older?.recount(type, { gone, oldest: this.oldest });
+    let summary = older;
+    for (const { types } of this.#generations) {
+      const young = types.get(type);
+      if (young === undefined) continue;
+      summary = {
+        ...young,
+        count: young.count + (summary?.count ?? 0),
+        firstTimestamp: summary?.firstTimestamp ?? young.firstTimestamp,
+      };
+    }
+    if (summary === undefined) this.#types.delete(type);
+    else this.#types.set(type, summary);
   }
 }
 

@@ -89,6 +89,15 @@ export function segmentName(now: Date, isTaken: (name: string) => boolean): stri
   }
 }
 
+/** A name that is listed behind that of another segment, and before those of later seconds. */
+export function nameBeside(segment: string, isTaken: (name: string) => boolean): string {
+  const stem = segment.replace(/(-\d{3})(?:-\d+)?\.jsonl$/, '$1');
+  for (let n = 1; ; n += 1) {
+    const name = `${stem}-${n}.jsonl`;
+    if (!isTaken(name)) return name;
+  }
+}
+
 /** Drafts of files that were never put into place. */
 export async function removeDrafts(folder: string): Promise<void> {
   for (const name of await readdir(folder))

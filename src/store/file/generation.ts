@@ -9,6 +9,8 @@ export interface Entry extends Place {
   readonly id: string;
   readonly type: string;
   readonly timestamp: string;
+  /** Only conditions and taken ids look at it; without a type not even conditions do. */
+  readonly isRemoved?: true;
 }
 
 /** An end of a request in the log: everything before it is known, everything behind it is to be read again. */
@@ -44,7 +46,7 @@ const PLACE_BYTES = 12;
 /** A run of events in memory with all that the index knows of them. It leaves memory as a whole. */
 export class Generation {
   /** Where the log has to be read from when this generation is not in the index. */
-  readonly start: LogPlace;
+  start: LogPlace;
   readonly entries: Entry[] = [];
   /** Ascending positions by index term, and by type behind an equals sign. */
   readonly postings = new Map<string, number[]>();
@@ -63,13 +65,13 @@ export class Generation {
   add({ entries, terms, recordedAt, documents, keys }: Addition): void {
     if (recordedAt !== '') this.recordedAt = recordedAt;
     for (const [index, entry] of entries.entries()) {
-      const { position, id, type, timestamp } = entry;
+      const { position, id, type, timestamp, isRemoved } = entry;
       const own = terms[index] ?? [];
       this.entries.push(entry);
       this.byId.set(id, entry);
-      this.#push(typeKey(type), position);
+      if (type !== '') this.#push(typeKey(type), position);
       for (const term of own) this.#push(term, position);
-      countType(this.types, type, timestamp);
+      if (isRemoved !== true) countType(this.types, type, timestamp);
       this.bytes += ENTRY_BYTES;
     }
     for (const document of documents) {
@@ -90,6 +92,23 @@ export class Generation {
     else {
       this.postings.set(term, [position]);
       this.bytes += TERM_BYTES;
+    }
+  }
+
+  /** Takes over what became of an event of this generation; false when it is none of it. */
+  replace(entry: Entry): boolean {
+    const index = this.indexAt(entry.position);
+    if (this.entries[index]?.position !== entry.position) return false;
+    this.entries[index] = entry;
+    this.byId.set(entry.id, entry);
+    return true;
+  }
+
+  /** Counts the types anew after events were removed. */
+  recount(): void {
+    this.types.clear();
+    for (const { type, timestamp, isRemoved } of this.entries) {
+      if (isRemoved !== true) countType(this.types, type, timestamp);
     }
   }
 

@@ -39,6 +39,10 @@ export interface OpenSegment {
 export interface Manifest {
   readonly sealed: readonly SealedSegment[];
   readonly open: OpenSegment | undefined;
+  /** How often a segment was written anew: an index that knows of fewer is out of date. */
+  readonly rewrites?: number;
+  /** Files that do not count: one that is being written, or one that another has taken the place of. */
+  readonly leftovers?: readonly string[];
 }
 
 export interface LogIdentity {

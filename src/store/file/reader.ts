@@ -40,7 +40,7 @@ export class FileReader {
     const startedMs = performance.now();
     const { entries, examined, side } =
       query.orderBy === 'position' ? await this.#byPosition(query) : await this.#sorted(query);
-    const events = await this.load(entries);
+    const events = (await this.load(entries)).filter(isThere);
     if (query.explain !== true) return { events };
     const milliseconds = performance.now() - startedMs;
     const hint = 'The rows are entries of the index; only the events of the page are read from their files.';
@@ -66,7 +66,7 @@ export class FileReader {
         await turn();
         continue;
       }
-      const events = await this.load(selection.entries);
+      const events = (await this.load(selection.entries)).filter(isThere);
       const scannedTo = isEnd ? last : (events.at(-1)?.position ?? told);
       if (events.length > 0 || scannedTo > told) yield new ParsedBlock(events, scannedTo);
       told = scannedTo;
@@ -94,7 +94,9 @@ export class FileReader {
     const groups = new Map<string, AggregateGroup>();
     const isInBody = groupBy.some((group) => group.startsWith('tag:'));
     for await (const { entries } of this.#select(filter, 'asc')) {
-      const events: readonly (Entry | StoredEvent)[] = isInBody ? await this.load(entries) : entries;
+      const events: readonly (Entry | StoredEvent)[] = isInBody
+        ? (await this.load(entries)).filter(isThere)
+        : entries;
       for (const event of events) {
         const stored = 'body' in event ? event : { ...event, recordedAt: '', body: '' };
         for (const key of keysOf(groupBy, stored)) {
@@ -127,6 +129,10 @@ export class FileReader {
         const name = term.slice(0, colon);
         if (isTag(term)) {
           if (!name.startsWith(prefix) && compareText(name, prefix) > 0) break;
+          if (!this.#index.isLive(term)) {
+            from = `${term}\0`;
+            continue;
+          }
           if (name.startsWith(prefix)) found.push(name);
           from = behind(name);
         } else {
@@ -143,7 +149,7 @@ export class FileReader {
       const terms = this.#index.terms(from, limit - found.length);
       for (const term of terms) {
         if (!term.startsWith(start)) return found;
-        found.push(term.slice(key.length + 1));
+        if (this.#index.isLive(term)) found.push(term.slice(key.length + 1));
       }
       const last = terms.at(-1);
       if (last === undefined) return found;
@@ -180,7 +186,14 @@ export class FileReader {
     // In the order of the files, whichever order is wanted.
     const places = [...entries].sort((a, b) => a.position - b.position);
     const loaded = new Map<number, LoggedEvent>();
-    for (const event of await this.#files.load(places)) loaded.set(event.position, event);
+    try {
+      for (const event of await this.#files.load(places)) loaded.set(event.position, event);
+    } catch (error) {
+      // A segment that was written anew in this moment: the index knows where its events are now.
+      const moved = entries.map((entry) => this.#index.at(entry.position) ?? entry);
+      if (moved.every((entry, index) => entry.segment === entries[index]?.segment)) throw error;
+      return await this.load(moved);
+    }
     return entries.flatMap(({ position }) => loaded.get(position) ?? []);
   }
 
@@ -246,6 +259,10 @@ export class FileReader {
       if (next !== undefined && left > 0) await turn();
     }
   }
+}
+
+function isThere({ isRemoved }: LoggedEvent): boolean {
+  return isRemoved !== true;
 }
 
 function isTag(term: string): boolean {

@@ -6,6 +6,7 @@ import { crc32c } from './crc32c.ts';
  * The lines of a segment. Each is one record and one JSON text, so that `zcat`, `grep` and `jq` read them:
  *
  *   {"c":"<CRC-32C>","n":<position>,"l":<bytes of e>,"o":[part,parts,sent],"z":1,"e":{…the event as the API shows it…}}
+ *   {"c":"<CRC-32C>","n":<position>,"l":<bytes of r>,"o":[part,parts,sent],"z":1,"r":{…what is left of a removed event…}}
  *   {"c":"<CRC-32C>","n":<last position>,"l":<bytes of d>,"z":1,"d":{…a document…}}
  *   {"c":"<CRC-32C>","n":<last position>,"l":<bytes of i>,"z":1,"i":{…an idempotency key and its answer…}}
  *
@@ -77,9 +78,10 @@ export class RecordBuffer {
     const mark = isLast ? ',"z":1' : '';
     switch (record.kind) {
       case 'event': {
-        const { part, parts, sent } = record.event;
-        const text = renderEvent(record.event);
-        return this.#line(position, `,"o":[${part},${parts},${sent}]${mark},"e":`, text);
+        const { part, parts, sent, isRemoved } = record.event;
+        const origin = `,"o":[${part},${parts},${sent}]${mark}`;
+        if (isRemoved) return this.#line(position, `${origin},"r":`, restText(record.event));
+        return this.#line(position, `${origin},"e":`, renderEvent(record.event));
       }
       case 'document':
         return this.#line(position, `${mark},"d":`, JSON.stringify(record.document));
@@ -135,12 +137,12 @@ export interface LineHead {
   readonly position: number;
   readonly isLast: boolean;
   readonly origin: readonly [part: number, parts: number, sent: number];
-  readonly kind: 'e' | 'd' | 'i';
+  readonly kind: 'e' | 'r' | 'd' | 'i';
   /** Index in the text of the line at which the content begins. */
   readonly contentAt: number;
 }
 
-const HEAD = /^\{"c":"[0-9a-f]{8}","n":(\d+),"l":\d+(?:,"o":\[(\d+),(\d+),(\d+)\])?(,"z":1)?,"([edi])":/;
+const HEAD = /^\{"c":"[0-9a-f]{8}","n":(\d+),"l":\d+(?:,"o":\[(\d+),(\d+),(\d+)\])?(,"z":1)?,"([erdi])":/;
 
 /** Reads the head of a line whose sum was right. @throws Error for one that this version does not write. */
 export function readLineHead(line: string): LineHead {
@@ -161,6 +163,8 @@ export function readRecord(line: string, head: LineHead = readLineHead(line)): L
   switch (head.kind) {
     case 'e':
       return { kind: 'event', event: readEventText(line, head) };
+    case 'r':
+      return { kind: 'event', event: readRestText(line.slice(head.contentAt, -1), head) };
     case 'd':
       return { kind: 'document', document: JSON.parse(line.slice(head.contentAt, -1)) };
     case 'i':
@@ -168,6 +172,15 @@ export function readRecord(line: string, head: LineHead = readLineHead(line)): L
     default:
       return head.kind satisfies never;
   }
+}
+
+function restText({ id, type, timestamp, terms, recordedAt }: LoggedEvent): string {
+  return JSON.stringify({ id, type, timestamp, terms, recordedAt });
+}
+
+function readRestText(text: string, { position, origin: [part, parts, sent] }: LineHead): LoggedEvent {
+  const { id, type, timestamp, terms, recordedAt } = JSON.parse(text);
+  return { position, id, type, timestamp, recordedAt, part, parts, sent, terms, body: '', isRemoved: true };
 }
 
 const ID_AT = '{"id":"'.length;

@@ -59,7 +59,7 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
     folder,
     found.some(({ plainSize, gzipSize }) => (plainSize ?? gzipSize ?? 0) > 0),
   );
-  const manifest = await establishManifest(folder, findings);
+  const manifest = await withoutLeftovers(folder, await establishManifest(folder, findings));
   await settleSegments(folder, manifest, findings);
 
   const openPart = manifest.open;
@@ -119,6 +119,18 @@ async function establishManifest(folder: string, findings: Finding[]): Promise<M
   const manifest: Manifest = { sealed: [], open: { file, crcBefore: 0, after: 0 } };
   await writeManifest(folder, manifest);
   return manifest;
+}
+
+/** Removes what a rewriting that was broken off has left: the new file, or the old one. */
+async function withoutLeftovers(folder: string, manifest: Manifest): Promise<Manifest> {
+  const { leftovers = [], ...rest } = manifest;
+  if (leftovers.length === 0) return manifest;
+  for (const file of leftovers) {
+    await removeFile(path.join(folder, file));
+    await removeFile(path.join(folder, `${file}.gz`));
+  }
+  await writeManifest(folder, rest);
+  return rest;
 }
 
 /** Compares the files with the manifest, and finishes what a compression or a rotation left undone. */
@@ -195,7 +207,8 @@ async function scanOpen(
     }
     for (const line of value) {
       records += 1;
-      if (line.head.kind === 'e') pending = { first: pending.first ?? line, last: line };
+      if (line.head.kind === 'e' || line.head.kind === 'r')
+        pending = { first: pending.first ?? line, last: line };
       if (!line.head.isLast) continue;
       whole = records;
       first ??= pending.first;

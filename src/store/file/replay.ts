@@ -111,7 +111,7 @@ export class Replay {
     const record = readRecord(text, head);
     switch (record.kind) {
       case 'event': {
-        const { position, type, recordedAt, terms } = record.event;
+        const { position, type, recordedAt, terms, isRemoved } = record.event;
         const { segment, offset, length, before } = place;
         const id = flat(record.event.id);
         const timestamp = flat(record.event.timestamp);
@@ -124,6 +124,7 @@ export class Replay {
           offset,
           length,
           before,
+          ...(isRemoved && { isRemoved }),
         });
         this.#terms.push(terms);
         this.#tell(recordedAt);

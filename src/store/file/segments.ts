@@ -1,15 +1,19 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from 'pino';
+import { StoreError } from '../../errors.ts';
+import type { Removal, RemoveOptions } from '../store.ts';
 import { compressSegment } from './compress.ts';
 import type { Draft } from './decide.ts';
 import { codeOf, disk, isFull } from './disk.ts';
 import type { EventIndex } from './event-index.ts';
-import { listSegments, removeFile, segmentName } from './folder.ts';
+import { listSegments, nameBeside, removeFile, segmentName } from './folder.ts';
+import type { LogPlace } from './generation.ts';
 import { type Manifest, type SealedSegment, writeManifest } from './manifest.ts';
 import type { FileOptions } from './options.ts';
 import type { Recovered } from './recovery.ts';
 import { Reserve } from './reserve.ts';
+import { type Rewriting, type Rewritten, rewriteSegment } from './rewrite-segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { createSegment, type SegmentState, SegmentWriter, type Written } from './writer.ts';
 
@@ -132,6 +136,109 @@ export class Segments {
     return { events, index };
   }
 
+  /** Seals the open segment when it holds an event at a position or below. Not beside an append. */
+  async seal(upTo: number): Promise<void> {
+    const { first } = this.#writer.state;
+    if (first === 0 || first > upTo) return;
+    await this.#rotate();
+    if (this.#writer.state.first === 0) return;
+    throw new StoreError('READ_ONLY', 'The segment that holds the events cannot be closed at the moment.');
+  }
+
+  /**
+   * Removes events from the sealed segments, one segment after the other, each in an order that a kill can break off
+   * anywhere: the manifest announces the new file, the file is written and synced, the manifest puts it into the
+   * place of the old one, the index follows, the old file goes. Gives the number of events removed.
+   */
+  async remove(removal: Removal, { signal, onProgress }: RemoveOptions): Promise<number> {
+    const chosen = removal.positions === undefined ? undefined : new Set(removal.positions);
+    const { after, upTo, dropIndex } = removal;
+    const isWanted = (position: number) =>
+      position > after && position <= upTo && chosen?.has(position) !== false;
+    let removed = 0;
+    for (const { file: name } of this.#manifest.sealed) {
+      if (signal.aborted || this.#isStopping) return removed;
+      await this.#serially(async () => {
+        const old = this.#manifest.sealed.find(({ file }) => file === name);
+        if (old === undefined || old.first > upTo || old.last <= after || old.last === 0) return;
+        let count = 0;
+        let isUnchanged = true;
+        for (let from = old.first; from <= old.last; ) {
+          const entries = this.#index
+            .entries(from, 1000, 'asc')
+            .filter(({ position }) => position <= old.last);
+          for (const { position, type, isRemoved } of entries) {
+            if (!isWanted(position)) continue;
+            if (isRemoved !== true) count += 1;
+            if (isRemoved !== true || (dropIndex === true && type !== '')) isUnchanged = false;
+          }
+          from = (entries.at(-1)?.position ?? old.last) + 1;
+          await turn();
+        }
+        if (isUnchanged) return;
+        await this.#rewrite(old, {
+          isRemoved: isWanted,
+          isIndexDropped: (position) => dropIndex === true && isWanted(position),
+          isSuperseded: ({ collection, key, revision }) =>
+            this.#index.document(collection, key)?.revision !== revision,
+          nowMs: Date.now(),
+        });
+        removed += count;
+        await onProgress?.({ position: Math.min(old.last, upTo), removed });
+      });
+    }
+    if (dropIndex === true && !signal.aborted) await this.#serially(() => this.#index.dropBelow(upTo));
+    return removed;
+  }
+
+  async #rewrite(old: SealedSegment, rewriting: Rewriting): Promise<void> {
+    const { folder } = this.#options;
+    const file = nameBeside(old.file, (name) => this.#isTaken(name));
+    await this.#change((manifest) => ({ ...manifest, leftovers: [file] }));
+    let written: Rewritten;
+    try {
+      written = await rewriteSegment(folder, this.#files, { old, file, rewriting });
+    } catch (error) {
+      await removeFile(path.join(folder, file)).catch(() => undefined);
+      throw error;
+    }
+    const { sealed, entries, ends } = written;
+    const rewrites = (this.#manifest.rewrites ?? 0) + 1;
+    await this.#change((manifest) => ({
+      ...manifest,
+      sealed: manifest.sealed.map((one) => (one.file === old.file ? sealed : one)),
+      rewrites,
+      leftovers: [old.file],
+    }));
+    const placeOf = (place: LogPlace): LogPlace => {
+      const end = place.segment === old.file ? ends.get(place.offset) : undefined;
+      return end === undefined ? place : { ...place, ...end, segment: file };
+    };
+    await this.#index.relocate({ entries, rewrites, placeOf }, turn);
+    await removeFile(path.join(folder, old.file));
+    await removeFile(path.join(folder, `${old.file}.gz`));
+    await this.#files.drop(old.file);
+    await this.#change(({ leftovers: _, ...manifest }) => manifest);
+    this.#compressLater(sealed);
+  }
+
+  #isTaken(name: string): boolean {
+    const { sealed, leftovers = [] } = this.#manifest;
+    return (
+      name === this.#writer.state.file || sealed.some(({ file }) => file === name) || leftovers.includes(name)
+    );
+  }
+
+  /** Runs something between two steps of upkeep. @throws what it throws. */
+  #serially<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#upkeep.then(work);
+    this.#upkeep = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
   /** Ends the work under way and notes that everything is on the disk. */
   async stop(): Promise<void> {
     this.#isStopping = true;
@@ -151,8 +258,7 @@ export class Segments {
   /** Seals the open segment and goes on in another. What was appended is safe whether or not that works. */
   async #rotate(): Promise<void> {
     const { folder } = this.#options;
-    const taken = new Set(this.#manifest.sealed.map((segment) => segment.file)).add(this.#writer.state.file);
-    const file = segmentName(new Date(), (name) => taken.has(name));
+    const file = segmentName(new Date(), (name) => this.#isTaken(name));
     let fd: number;
     try {
       fd = await createSegment(folder, file);
@@ -165,7 +271,8 @@ export class Segments {
     const sealed = this.#writer.sealed();
     const { crc, position } = this.#writer.end;
     try {
-      await this.#change(({ sealed: before }) => ({
+      await this.#change(({ sealed: before, ...rest }) => ({
+        ...rest,
         sealed: [...before, sealed],
         open: { file, crcBefore: crc, after: position },
       }));
@@ -185,6 +292,7 @@ export class Segments {
     if (this.#options.compression === 'none' || segment.compressedSize !== undefined) return;
     const { folder } = this.#options;
     this.#later(async () => {
+      if (!this.#manifest.sealed.some(({ file }) => file === segment.file)) return;
       const form = await compressSegment(folder, this.#files, segment, () => this.#isStopping);
       if (form === undefined) return;
       await this.#change(({ sealed, ...rest }) => ({

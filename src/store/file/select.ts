@@ -44,10 +44,18 @@ export function selectEntries(
     direction,
     limit,
     examinedMax,
-  }: { from: number; direction: Direction; limit: number; examinedMax: number },
+    withRemoved = false,
+  }: {
+    from: number;
+    direction: Direction;
+    limit: number;
+    examinedMax: number;
+    /** As conditions look at the log. */
+    withRemoved?: boolean;
+  },
 ): Selection {
   const isAscending = direction === 'asc';
-  const lowest = filter.after + 1;
+  const lowest = Math.max(filter.after + 1, withRemoved ? index.indexedFrom : index.oldest);
   const highest = Math.min(filter.before - 1, index.last);
   let target = isAscending ? Math.max(from, lowest) : Math.min(from, highest);
   const cursor = cursorFor(index, filter, direction);
@@ -62,7 +70,8 @@ export function selectEntries(
     const entry = cursor === undefined ? reader.next(position) : reader.at(position);
     if (entry === undefined || (isAscending ? entry.position > highest : entry.position < lowest)) break;
     examined += 1;
-    if (isSelected(filter, entry)) entries.push(entry);
+    const isThere = withRemoved ? entry.type !== '' : entry.isRemoved !== true;
+    if (isThere && isSelected(filter, entry)) entries.push(entry);
     target = behind(entry.position, direction);
   }
   return { entries, next: undefined, examined };

@@ -4,6 +4,16 @@ import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import type { Entry, Generation, KnownKey, LogPlace } from './generation.ts';
 import { decodePostings, encodePostings } from './postings.ts';
 import {
+  boundsOf,
+  bytesOf,
+  documentsOf,
+  firstLive,
+  idOf,
+  recountType,
+  type Sql,
+  takeDocumentsAndKeys,
+} from './sqlite-queries.ts';
+import {
   COLUMNS,
   EVENT_VALUES,
   insertEvents,
@@ -27,12 +37,11 @@ import { FORMAT, SCHEMA } from './sqlite-schema.ts';
  */
 type Database = InstanceType<typeof DatabaseSync>;
 type Statement = ReturnType<Database['prepare']>;
-
 const CACHE_KIB_MIN = 256;
 /** Rows that one turn of the event loop writes, so that requests are answered between two of them. */
 const TURN_ROWS = 500;
 
-type Row = readonly [number, Uint8Array, number, string, number, number, number, number];
+type Row = readonly [number, Uint8Array, number, string, number, number, number, number, number];
 
 export interface PostingRun {
   readonly last: number;
@@ -46,6 +55,10 @@ export class SqliteIndex {
   readonly #segmentFiles = new Map<number, string>();
   readonly #typeNumbers = new Map<string, number>();
   readonly #typeNames = new Map<number, string>();
+  readonly #sql: Sql = {
+    rows: (sql, ...values) => this.#rows(sql, ...values),
+    run: (sql, ...values) => this.#run(sql, ...values),
+  };
   #place: LogPlace | undefined;
   #lastId = '';
 
@@ -75,6 +88,72 @@ export class SqliteIndex {
   /** Everything before this place is in here; undefined while nothing is. */
   get place(): LogPlace | undefined {
     return this.#place;
+  }
+
+  /** How often a segment had been written anew when the places in here were right. */
+  get rewrites(): number {
+    return Number(this.#recall('rewrites') ?? 0);
+  }
+
+  set rewrites(count: number) {
+    this.#remember('rewrites', String(count));
+  }
+
+  /** What removals have left: where the log begins, and what is not known of it. */
+  bounds(): { oldest: number | undefined; removed: number; indexedFrom: number } {
+    return boundsOf(this.#sql, { upTo: this.upTo, unindexed: this.#typeNumbers.get('') });
+  }
+
+  /** The first position from one on that holds an event. */
+  oldest(from: number): number | undefined {
+    return firstLive(this.#sql, { from, upTo: this.upTo });
+  }
+
+  /** Takes over where the events of a segment stand now, and what is left of them. */
+  async relocate(
+    entries: readonly Entry[],
+    {
+      rewrites,
+      placeOf,
+      turn,
+    }: { rewrites: number; placeOf(place: LogPlace): LogPlace; turn: () => Promise<void> },
+  ): Promise<void> {
+    const place = this.#place && placeOf(this.#place);
+    this.#database.exec('BEGIN');
+    try {
+      for (const [row, entry] of entries.entries()) {
+        const { position, type, timestamp, segment, offset, length, before, isRemoved } = entry;
+        this.#run(
+          'UPDATE events SET type = ?, segment = ?, offset = ?, length = ?, before = ?, removed = ? WHERE position = ?',
+          this.#typeNumber(type, timestamp),
+          this.#segmentNumber(segment),
+          offset,
+          length,
+          before,
+          isRemoved ? 1 : 0,
+          position,
+        );
+        if (row % TURN_ROWS === TURN_ROWS - 1) await turn();
+      }
+      if (place !== undefined) this.#remember('place', JSON.stringify(place));
+      this.#remember('rewrites', String(rewrites));
+      this.#database.exec('COMMIT');
+      this.#place = place;
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  /** Takes events off the count of a type, and looks up its first and last; undefined when none is left. */
+  recount(type: string, { gone, oldest }: { gone: number; oldest: number }): TypeSummary | undefined {
+    if (!this.#typeNumbers.has(type)) return undefined;
+    return recountType(this, this.#sql, { type, gone, oldest });
+  }
+
+  /** Forgets the runs of terms that end at a position or below. */
+  dropBelow(position: number): void {
+    this.#run('DELETE FROM postings WHERE last <= ?', position);
   }
 
   /** The last position in here. */
@@ -198,31 +277,8 @@ export class SqliteIndex {
     return this.documents({ collection, key, limit: 1 })[0];
   }
 
-  documents({ collection, key, from, to, descending, limit }: DocumentQuery): StoredDocument[] {
-    const where = ['collection = ?'];
-    const values: SQLInputValue[] = [collection];
-    const bound = (condition: string, value: string | undefined) => {
-      if (value === undefined) return;
-      where.push(condition);
-      values.push(value);
-    };
-    bound('key = ?', key);
-    bound('key >= ?', from);
-    bound('key < ?', to);
-    const rows = this.#rows(
-      `SELECT key, revision, updatedAt, body FROM documents WHERE ${where.join(' AND ')} ORDER BY key ${descending === true ? 'DESC' : 'ASC'} LIMIT ?`,
-      ...values,
-      limit,
-    );
-    return (rows as unknown as [string, number, string, string][]).map(
-      ([name, revision, updatedAt, body]) => ({
-        collection,
-        key: name,
-        revision,
-        body,
-        updatedAt,
-      }),
-    );
+  documents(query: DocumentQuery): StoredDocument[] {
+    return documentsOf(this.#sql, query);
   }
 
   collections(): string[] {
@@ -270,7 +326,7 @@ export class SqliteIndex {
         if (index % TURN_ROWS === TURN_ROWS - 1) await turn();
       }
       postings.end();
-      this.#takeDocumentsAndKeys(generation);
+      takeDocumentsAndKeys(this.#sql, generation);
       for (const { type, count, lastTimestamp, firstTimestamp } of generation.types.values()) {
         this.#run(
           'UPDATE types SET count = count + ?, lastTimestamp = ?, firstTimestamp = CASE count WHEN 0 THEN ? ELSE firstTimestamp END WHERE type = ?',
@@ -294,7 +350,10 @@ export class SqliteIndex {
     }
   }
 
-  #addEvent(rows: Rows, { position, id, type, timestamp, segment, offset, length, before }: Entry): void {
+  #addEvent(
+    rows: Rows,
+    { position, id, type, timestamp, segment, offset, length, before, isRemoved }: Entry,
+  ): void {
     rows.add(
       position,
       bytesOf(id),
@@ -304,35 +363,8 @@ export class SqliteIndex {
       offset,
       length,
       before,
+      isRemoved ? 1 : 0,
     );
-  }
-
-  #takeDocumentsAndKeys(generation: Generation): void {
-    for (const { collection, key, revision, updatedAt, body } of generation.documents.values()) {
-      if (body === null) this.#run('DELETE FROM documents WHERE collection = ? AND key = ?', collection, key);
-      else {
-        this.#run(
-          'INSERT OR REPLACE INTO documents (collection, key, revision, updatedAt, body) VALUES (?, ?, ?, ?, ?)',
-          collection,
-          key,
-          revision,
-          updatedAt,
-          body,
-        );
-      }
-    }
-    for (const { caller, key, hash, first, keptUntilMs } of generation.keys.values()) {
-      this.#run(
-        'INSERT OR REPLACE INTO keys (caller, key, hash, first, keptUntilMs) VALUES (?, ?, ?, ?, ?)',
-        caller,
-        key,
-        hash,
-        JSON.stringify(first),
-        keptUntilMs,
-      );
-    }
-    const { recordedAt } = generation;
-    if (recordedAt !== '') this.#run('DELETE FROM keys WHERE keptUntilMs < ?', Date.parse(recordedAt));
   }
 
   #prepare(logId: string): void {
@@ -400,8 +432,9 @@ export class SqliteIndex {
     return number;
   }
 
-  #entryOf([position, id, type, timestamp, segment, offset, length, before]: Row): Entry {
+  #entryOf([position, id, type, timestamp, segment, offset, length, before, removed]: Row): Entry {
     return {
+      ...(removed === 1 && { isRemoved: true as const }),
       position,
       id: idOf(id),
       type: this.#typeNames.get(type) ?? '',
@@ -444,13 +477,4 @@ export class SqliteIndex {
       throw new StoreError('STORAGE_ERROR', 'The index cannot be read.', { cause: error });
     }
   }
-}
-
-function bytesOf(id: string): Buffer {
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
-}
-
-function idOf(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -1,7 +1,7 @@
 export type SQLInputValue = number | string | Uint8Array;
 
-export const COLUMNS = 'position, id, type, timestamp, segment, offset, length, before';
-export const EVENT_VALUES = 8;
+export const COLUMNS = 'position, id, type, timestamp, segment, offset, length, before, removed';
+export const EVENT_VALUES = 9;
 export const POSTING_VALUES = 5;
 
 /** Rows that are inserted by one statement: the way into SQLite costs as much as the row. */

@@ -1,5 +1,5 @@
 /** Tables of the index. An index of another format is built anew, so a change here needs nothing but a new number. */
-export const FORMAT = '1';
+export const FORMAT = '2';
 
 export const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -10,9 +10,11 @@ export const SCHEMA = `
   );
   CREATE TABLE events (
     position INTEGER PRIMARY KEY, id BLOB NOT NULL, type INTEGER NOT NULL, timestamp TEXT NOT NULL,
-    segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, before INTEGER NOT NULL
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, before INTEGER NOT NULL,
+    removed INTEGER NOT NULL
   );
   CREATE UNIQUE INDEX events_by_id ON events (id);
+  CREATE INDEX events_removed ON events (position) WHERE removed = 1;
   CREATE INDEX events_by_timestamp ON events (timestamp, position);
   CREATE TABLE postings (
     term TEXT NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, positions BLOB NOT NULL,

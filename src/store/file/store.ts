@@ -19,6 +19,8 @@ import type {
   LoggedEvent,
   ReadQuery,
   ReadResult,
+  Removal,
+  RemoveOptions,
   StorageUse,
   StoredDocument,
   TagQuery,
@@ -215,11 +217,20 @@ export class FileBackend implements Backend {
     return this.#open().reader.tags(query);
   }
 
+  async remove(removal: Removal, options: RemoveOptions): Promise<number> {
+    const { segments, recovered } = this.#open();
+    const upTo = Math.min(removal.upTo, recovered.index.last - 1);
+    if (upTo <= removal.after) return 0;
+    const written = writable(segments);
+    await this.#exclusively(() => written.seal(upTo));
+    return await written.remove({ ...removal, upTo }, options);
+  }
+
   async head({ at }: { at?: string } = {}): Promise<Head> {
     const { recovered, reader } = this.#open();
-    const oldest = recovered.index.first ?? 1;
-    if (at === undefined) return { position: recovered.index.last, oldest };
-    return { position: await reader.lastRecordedAt(at), oldest };
+    const { oldest, removed, last } = recovered.index;
+    if (at === undefined) return { position: last, oldest, removed };
+    return { position: await reader.lastRecordedAt(at), oldest, removed };
   }
 
   /** No other process can write here, so nobody is ever called. */

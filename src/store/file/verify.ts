@@ -25,6 +25,9 @@ export async function verifyFiles(folder: string): Promise<Finding[]> {
       found.delete(sealed.file);
       ({ crc, last: position } = { crc: sealed.crc, last: Math.max(position, sealed.last) });
     }
+    // A segment that was written anew ends with another sum than the one that this goes on from.
+    if (manifest?.open !== undefined) crc = manifest.open.crcBefore;
+    for (const file of manifest?.leftovers ?? []) found.delete(file);
     // What the manifest does not name is looked at all the same: it may be all that is left.
     const rest = manifest?.open === undefined ? [...found.keys()] : [manifest.open.file];
     for (const file of rest) {

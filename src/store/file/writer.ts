@@ -114,8 +114,9 @@ export class SegmentWriter {
         const offset = size + buffer.length;
         const before = buffer.crc;
         const length = add({ kind: 'event', event });
-        const { id, type, timestamp } = event;
-        entries.push({ position, id, type, timestamp, segment: file, offset, length, before });
+        const { id, type, timestamp, isRemoved } = event;
+        const entry = { position, id, type, timestamp, segment: file, offset, length, before };
+        entries.push(isRemoved ? { ...entry, isRemoved } : entry);
         terms.push(event.terms);
         if (firstRecordedAt === '') firstRecordedAt = event.recordedAt;
         lastRecordedAt = event.recordedAt;

@@ -25,6 +25,8 @@ import type {
   LoggedEvent,
   ReadQuery,
   ReadResult,
+  Removal,
+  RemoveOptions,
   SortKey,
   StoredAppend,
   StoredDocument,
@@ -62,6 +64,8 @@ export class MemoryBackend implements Backend {
   readonly #documents = new Map<string, StoredDocument>();
   #logId: string = randomUUID();
   #lastMs = 0;
+  /** Below it the index was dropped. */
+  #indexedFrom = 1;
   #running = false;
 
   /** `now` gives milliseconds since 1970. */
@@ -150,7 +154,7 @@ export class MemoryBackend implements Backend {
   async tags({ key, prefix = '', after, limit }: TagQuery): Promise<string[]> {
     this.#refuseUnlessRunning();
     const found = new Set<string>();
-    for (const event of this.#log) {
+    for (const event of this.#log.filter(isThere)) {
       for (const term of event.terms) {
         if (term.startsWith('$')) continue;
         const colon = term.indexOf(':');
@@ -170,10 +174,11 @@ export class MemoryBackend implements Backend {
 
   async head({ at }: { at?: string } = {}): Promise<Head> {
     this.#refuseUnlessRunning();
-    const oldest = this.#log[0]?.position ?? 1;
-    if (at === undefined) return { position: this.#head, oldest };
+    const oldest = this.#log.find(isThere)?.position ?? this.#head + 1;
+    const removed = this.#log.findLast((event) => !isThere(event))?.position ?? 0;
+    if (at === undefined) return { position: this.#head, oldest, removed };
     const last = this.#log.findLast((event) => compareTimestamps(event.recordedAt, at) <= 0);
-    return { position: last?.position ?? 0, oldest };
+    return { position: last?.position ?? 0, oldest, removed };
   }
 
   /** No other process can write here, so nobody is ever called. */
@@ -234,6 +239,26 @@ export class MemoryBackend implements Backend {
     }
   }
 
+  async remove({ after, upTo, positions, dropIndex }: Removal, options: RemoveOptions): Promise<number> {
+    this.#refuseUnlessRunning();
+    const chosen = positions === undefined ? undefined : new Set(positions);
+    let removed = 0;
+    for (const [index, event] of this.#log.entries()) {
+      const { position } = event;
+      if (position <= after || position > upTo || position === this.#head) continue;
+      if (chosen?.has(position) === false) continue;
+      if (isThere(event)) removed += 1;
+      const rest: LoggedEvent = { ...event, body: '', isRemoved: true };
+      const kept = dropIndex === true ? { ...rest, type: '', terms: [] } : rest;
+      this.#log[index] = kept;
+      this.#byPosition.set(position, kept);
+      this.#byId.set(event.id, kept);
+      if (dropIndex === true) this.#indexedFrom = Math.max(this.#indexedFrom, position + 1);
+    }
+    await options.onProgress?.({ position: upTo, removed });
+    return removed;
+  }
+
   async adopt(logId: string): Promise<void> {
     this.#refuseUnlessRunning();
     if (logId === this.#logId) return;
@@ -259,6 +284,9 @@ export class MemoryBackend implements Backend {
     }
     const violations = this.#violations(request.checks);
     if (violations.length > 0) return { kind: 'condition-failed', head: base, violations };
+    const indexedFrom = this.#indexedFrom;
+    const condition = request.checks.findIndex((check) => check.after + 1 < indexedFrom);
+    if (condition >= 0) return { kind: 'below-floor', condition, indexedFrom };
     for (const { collection, key, expectedRevision } of request.writes) {
       const revision = this.#documents.get(documentName(collection, key))?.revision ?? 0;
       if (revision !== expectedRevision) return { kind: 'stale-document', collection, key, revision };
@@ -271,7 +299,8 @@ export class MemoryBackend implements Backend {
     for (const [condition, { query, after }] of checks.entries()) {
       const positions: number[] = [];
       for (const position of this.#index.forQuery(query, after)) {
-        if (matches(query, this.#at(position))) positions.push(position);
+        const event = this.#at(position);
+        if (event.type !== '' && matches(query, event)) positions.push(position);
         if (positions.length === LIMITS.violationPositionsMax) break;
       }
       if (positions.length > 0) violations.push({ condition, positions });
@@ -308,6 +337,7 @@ export class MemoryBackend implements Backend {
     this.#byPosition.set(event.position, event);
     this.#byId.set(event.id, event);
     this.#index.add(event.position, event);
+    if (event.type === '') this.#indexedFrom = event.position + 1;
   }
 
   #write({ collection, key, expectedRevision, body }: DocumentWrite, updatedAt: string): void {
@@ -338,7 +368,7 @@ export class MemoryBackend implements Backend {
     for (const position of candidates) {
       if (position >= filter.before) break;
       const event = this.#at(position);
-      if (matchesFilter(filter, event)) found.push(event);
+      if (isThere(event) && matchesFilter(filter, event)) found.push(event);
     }
     return found;
   }
@@ -361,6 +391,10 @@ export class MemoryBackend implements Backend {
 /** Opens the backend for a `memory:` URL. */
 export function openMemory(options: { metrics: Metrics; now?: () => number }): Backend {
   return new MemoryBackend(options);
+}
+
+function isThere({ isRemoved }: LoggedEvent): boolean {
+  return isRemoved !== true;
 }
 
 function keyName({ caller, key }: { caller: string; key: string }): string {

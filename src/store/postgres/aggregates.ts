@@ -19,6 +19,8 @@ export class Aggregates {
   /** Per type what the log held up to `#summarisedTo`; only what came after is counted again. */
   readonly #summary = new Map<number, { count: number; first: number; last: number }>();
   #summarisedTo = 0;
+  /** The removal that was the last when it was counted: after another all is counted anew. */
+  #summarisedAt = '0';
   #summarising: Promise<unknown> = Promise.resolve();
 
   constructor(connections: Connections, types: TypeCatalogue, planner: Planner, schema: string) {
@@ -202,6 +204,15 @@ export class Aggregates {
   }
 
   async #summarise(): Promise<void> {
+    const [removal] = await this.#connections.query(
+      'reading the last removal',
+      `select coalesce((select removal from ${this.#schema}.removals order by removal desc limit 1), 0)`,
+    );
+    if (removal?.[0] !== this.#summarisedAt) {
+      this.#summarisedAt = removal?.[0] ?? '0';
+      this.#summarisedTo = 0;
+      this.#summary.clear();
+    }
     const rows = await this.#connections.query(
       'counting events by type',
       `select type, count(*), min(position), max(position) from ${this.#schema}.events

@@ -28,6 +28,8 @@ export type Refusal =
     }
   | { readonly r: number; readonly kind: 'ids'; readonly ids: string[] }
   | { readonly r: number; readonly kind: 'condition'; readonly c: number; readonly positions: number[] }
+  /** No condition of it failed, and condition `c` reaches below position `from`, where the index begins. */
+  | { readonly r: number; readonly kind: 'floor'; readonly c: number; readonly from: number }
   | {
       readonly r: number;
       readonly kind: 'document';
@@ -183,6 +185,8 @@ function refused(request: AppendRequest, refusals: readonly Refusal[], answer: A
     case 'ids':
       if (answer.taken instanceof StoreError) return { kind: 'failed', error: answer.taken };
       return { kind: 'ids-taken', taken: answer.taken.get(first.r) ?? [] };
+    case 'floor':
+      return { kind: 'below-floor', condition: first.c, indexedFrom: first.from };
     case 'document':
       return {
         kind: 'stale-document',

@@ -44,8 +44,6 @@ const EXPECTED = `
     from events e cross join (values ${metadata}) m(name)
    where ('{' || e.body || '}')::json -> 'metadata' ->> m.name <> ''`;
 
-const OLDEST = 'coalesce((select min(position) from events), 1)';
-
 const AUDITS: readonly { readonly text: string; what(detail: string): string }[] = [
   {
     text: `select e.position, coalesce(i.position::text, 'none') from events e left join event_ids i on i.id = e.id
@@ -54,8 +52,8 @@ const AUDITS: readonly { readonly text: string; what(detail: string): string }[]
   },
   {
     text: `select i.position, i.id from event_ids i
-            where i.position >= ${OLDEST} and not exists (select from events e where e.position = i.position)
-              and not exists (select from removals r where i.position between r.first_position and r.last_position)`,
+            where not exists (select from events e where e.position = i.position)
+              and not exists (select from removed_events r where r.position = i.position)`,
     what: (id) => `the id ${id} is taken, and there is no event`,
   },
   {
@@ -63,10 +61,22 @@ const AUDITS: readonly { readonly text: string; what(detail: string): string }[]
     what: (tag) => `the index lacks ${tag}`,
   },
   {
-    text: `select position, tag from (select position, tag, type from event_tags where position >= ${OLDEST}
-             and not exists (select from removals r where position between r.first_position and r.last_position)
-             except (${EXPECTED})) x`,
+    text: `select position, tag from (select position, tag, type from event_tags except (${EXPECTED})) x`,
     what: (tag) => `the index holds ${tag}, which the event does not have`,
+  },
+  {
+    text: `select r.position, coalesce(i.position::text, 'none') from removed_events r left join event_ids i on i.id = r.id
+            where i.position is distinct from r.position or exists (select from events e where e.position = r.position)`,
+    what: (detail) => `was removed, and its id is taken by position ${detail}, or the event is still there`,
+  },
+  {
+    text: `select position, tag from (
+             (select r.position, u.tag, r.type from removed_events r cross join lateral unnest(r.terms) u(tag)
+              except select position, tag, type from removed_tags)
+             union all
+             (select position, tag, type from removed_tags
+              except select r.position, u.tag, r.type from removed_events r cross join lateral unnest(r.terms) u(tag))) x`,
+    what: (tag) => `was removed, and its index differs in ${tag}`,
   },
   {
     text: `select e.position, e.timestamp::text from events e

@@ -17,6 +17,8 @@ import type {
   LoggedEvent,
   ReadQuery,
   ReadResult,
+  Removal,
+  RemoveOptions,
   StorageUse,
   StoredDocument,
   TagQuery,
@@ -135,6 +137,10 @@ export class EmbeddedBackend implements Backend {
 
   load(batch: LoadBatch): Promise<void> {
     return this.#backend.load(batch);
+  }
+
+  remove(removal: Removal, options: RemoveOptions): Promise<number> {
+    return this.#backend.remove(removal, options);
   }
 
   adopt(logId: string): Promise<void> {

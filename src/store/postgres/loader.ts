@@ -3,7 +3,15 @@ import { StoreError } from '../../errors.ts';
 import { timestampMicros } from '../../model/timestamp.ts';
 import { idsTaken, loadRefusal, notAdopted } from '../load.ts';
 import type { LoadBatch } from '../store.ts';
-import { int2Array, int4Array, int8Array, textArray, timestamptzArray, uuidArray } from './binary.ts';
+import {
+  boolArray,
+  int2Array,
+  int4Array,
+  int8Array,
+  textArray,
+  timestamptzArray,
+  uuidArray,
+} from './binary.ts';
 import type { Connections } from './connections.ts';
 import { isOutcomeUnknown, sqlState, translate } from './errors.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
@@ -61,7 +69,7 @@ export class Loader {
     const refusal = loadRefusal(events, 0);
     if (refusal !== undefined) throw refusal;
     try {
-      await this.#types.register(events.map(({ type }) => type));
+      await this.#types.register(events.flatMap(({ type }) => (type === '' ? [] : type)));
       const end = events.at(-1)?.position ?? 0;
       if (end >= this.#partitionEnd) {
         const [row] = await this.#connections.query(
@@ -72,7 +80,7 @@ export class Loader {
         this.#partitionEnd = Number(row?.[0]);
       }
       await this.#call(
-        `select ${this.#schema}.load($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)`,
+        `select ${this.#schema}.load($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)`,
         encodeLoad({ events, documents }, (type) => this.#types.id(type)),
       );
     } catch (error) {
@@ -133,13 +141,16 @@ function encodeLoad({ events, documents }: Required<LoadBatch>, typeId: (type: s
     timestamptzArray(events.map(({ recordedAt }) => timestampMicros(recordedAt))),
     timestamptzArray(events.map(({ timestamp }) => timestampMicros(timestamp))),
     uuidArray(events.map(({ id }) => id)),
-    int4Array(events.map(({ type }) => typeId(type))),
+    int4Array(events.map(({ type }) => (type === '' ? 0 : typeId(type)))),
     int2Array(events.map(({ part }) => part)),
     int2Array(events.map(({ parts }) => parts)),
     int2Array(events.map(({ sent }) => sent)),
     textArray(events.map(({ body }) => body)),
     textArray(term),
     int4Array(termEvent),
+    events.some(({ isRemoved }) => isRemoved)
+      ? boolArray(events.map(({ isRemoved }) => isRemoved === true))
+      : null,
     documents.length === 0
       ? null
       : JSON.stringify(

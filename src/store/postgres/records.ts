@@ -4,6 +4,7 @@ import type { LoggedEvent } from '../store.ts';
 import type { Connections } from './connections.ts';
 import { AT, readPosition, readTimestamp, readUuid, type Tuples } from './copy-block.ts';
 import { copiedOut } from './copy-out.ts';
+import { fromTimestamptz } from './rows.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
 
 /**
@@ -21,14 +22,10 @@ const FIRST_WINDOW = 2048;
  */
 export async function* logged(
   { after, upTo }: { after: number; upTo: number },
-  {
-    connections,
-    types,
-    schema,
-    signal,
-  }: { connections: Connections; types: TypeCatalogue; schema: string; signal: AbortSignal },
+  options: LogOptions,
 ): AsyncGenerator<readonly LoggedEvent[]> {
-  let from = after;
+  const { connections, types, schema, signal } = options;
+  let from = await startOf({ after, upTo }, options);
   let positions = FIRST_WINDOW;
   while (from < upTo && !signal.aborted) {
     const to = Math.min(upTo, from + positions);
@@ -37,16 +34,75 @@ export async function* logged(
       where position > ${from} and position <= ${to} order by position) to stdout (format binary)`;
     let events = 0;
     let bytes = 0;
-    const options = { what: 'reading the log', signal, bodyAt: FIELDS.body };
-    for await (const tuples of copiedOut(connections, text, options)) {
+    let rests = await restsOf({ after: from, upTo: to }, options);
+    for await (const tuples of copiedOut(connections, text, {
+      what: 'reading the log',
+      signal,
+      bodyAt: FIELDS.body,
+    })) {
       events += tuples.offsets.length;
       bytes += tuples.bytes.length;
-      yield toLogged(tuples, await types.namer(tuples.types));
+      const block = toLogged(tuples, await types.namer(tuples.types));
+      const last = block.at(-1)?.position ?? 0;
+      const between = rests.filter(({ position }) => position < last);
+      rests = rests.slice(between.length);
+      yield between.length === 0 ? block : [...between, ...block].sort((a, b) => a.position - b.position);
     }
+    if (rests.length > 0) yield rests;
     from = to;
     const average = Math.max(1, bytes / Math.max(events, 1));
     positions = Math.max(16, Math.min(LIMITS.scanPositionsMax, Math.floor(WINDOW_BYTES / average)));
   }
+}
+
+export interface LogOptions {
+  readonly connections: Connections;
+  readonly types: TypeCatalogue;
+  readonly schema: string;
+  readonly signal: AbortSignal;
+}
+
+/** Where the first record above `after` is, removed or not: what is empty below it need not be walked through. */
+async function startOf(
+  { after, upTo }: { after: number; upTo: number },
+  { connections, schema }: LogOptions,
+): Promise<number> {
+  const first = (table: string) =>
+    `(select position from ${schema}.${table} where position > $1 order by position limit 1)`;
+  const [row] = await connections.query(
+    'reading the log',
+    `select least(${first('events')}, ${first('removed_events')})`,
+    [after],
+  );
+  return row?.[0] == null ? upTo : Number(row[0]) - 1;
+}
+
+/** What is left of the removed events of a window. Their terms are kept, for they follow from nothing any more. */
+async function restsOf(
+  { after, upTo }: { after: number; upTo: number },
+  { connections, types, schema }: LogOptions,
+): Promise<LoggedEvent[]> {
+  const rows = await connections.query(
+    'reading removed events',
+    `select position, recorded_at, timestamp, id, type, part, parts, sent, to_json(terms)
+       from ${schema}.removed_events where position > $1 and position <= $2 order by position`,
+    [after, upTo],
+  );
+  if (rows.length === 0) return [];
+  const typeName = await types.namer(rows.flatMap((row) => (row[4] == null ? [] : Number(row[4]))));
+  return rows.map((row) => ({
+    position: Number(row[0]),
+    recordedAt: fromTimestamptz(row[1] as string),
+    timestamp: fromTimestamptz(row[2] as string),
+    id: row[3] as string,
+    type: row[4] == null ? '' : typeName(Number(row[4])),
+    part: Number(row[5]),
+    parts: Number(row[6]),
+    sent: Number(row[7]),
+    terms: JSON.parse(row[8] as string),
+    body: '',
+    isRemoved: true,
+  }));
 }
 
 function toLogged({ bytes, offsets }: Tuples, typeName: (id: number) => string): LoggedEvent[] {

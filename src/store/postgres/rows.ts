@@ -1,4 +1,5 @@
-import type { EventOrigin, StoredEvent } from '../../model/event.ts';
+import type { StoredEvent } from '../../model/event.ts';
+import type { TakenEvent } from '../store.ts';
 
 /** Turns the text of PostgreSQL's columns into the text of the contract. */
 
@@ -27,8 +28,12 @@ export function toStoredEvent(row: Row, typeName: (id: number) => string): Store
   };
 }
 
-/** Columns of an event followed by part, parts and sent. */
-export function toTakenEvent(row: Row, typeName: (id: number) => string): StoredEvent & EventOrigin {
+/** Columns of an event followed by part, parts and sent; without a time of recording it was removed. */
+export function toTakenEvent(row: Row, typeName: (id: number) => string): TakenEvent {
+  if (row[1] === null) {
+    const nothing = { recordedAt: '', timestamp: '', type: '', body: '', part: 0, parts: 0, sent: 0 };
+    return { ...nothing, position: Number(row[0]), id: row[3] as string, isRemoved: true };
+  }
   return {
     ...toStoredEvent(row, typeName),
     part: Number(row[6]),

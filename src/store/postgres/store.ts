@@ -15,6 +15,8 @@ import type {
   LoggedEvent,
   ReadQuery,
   ReadResult,
+  Removal,
+  RemoveOptions,
   StorageUse,
   StoredDocument,
   TagQuery,
@@ -27,7 +29,8 @@ import { applyMigrations } from './migrate.ts';
 import { type PostgresOptions, parsePostgresUrl } from './options.ts';
 import { Planner } from './planner.ts';
 import { Reader } from './reader.ts';
-import { logged } from './records.ts';
+import { type LogOptions, logged } from './records.ts';
+import { removeEvents } from './removal.ts';
 import { fromTimestamptz } from './rows.ts';
 import { Scanner } from './scan.ts';
 import { TypeCatalogue } from './type-catalogue.ts';
@@ -118,8 +121,9 @@ export class PostgresBackend implements Backend {
   }
 
   async *scan(filter: Filter, { signal }: { signal: AbortSignal }): AsyncGenerator<EventBlock> {
-    const { position } = await this.head();
-    yield* this.#scanner.scan(filter, position, signal);
+    const { position, oldest } = await this.head();
+    const there = { ...filter, after: Math.max(filter.after, oldest - 1) };
+    yield* this.#scanner.scan(there, position, signal);
   }
 
   aggregate(query: AggregateQuery): Promise<AggregateGroup[]> {
@@ -141,8 +145,8 @@ export class PostgresBackend implements Backend {
       `select ${this.#options.schema}.position_at($1::timestamptz)`,
       [at],
     );
-    const { oldest } = await this.#sharedHead();
-    return { position: Number(row?.[0]), oldest };
+    const { oldest, removed } = await this.#sharedHead();
+    return { position: Number(row?.[0]), oldest, removed };
   }
 
   wake(listener: () => void): () => void {
@@ -186,14 +190,18 @@ export class PostgresBackend implements Backend {
     { after, upTo }: { after: number; upTo: number },
     { signal }: { signal: AbortSignal },
   ): AsyncGenerator<readonly LoggedEvent[]> {
-    const { position, oldest } = await this.head();
-    const range = { after: Math.max(after, oldest - 1), upTo: Math.min(upTo, position) };
-    yield* logged(range, {
-      connections: this.#connections,
-      types: this.#types,
-      schema: this.#options.schema,
-      signal,
-    });
+    const { position } = await this.head();
+    yield* logged({ after, upTo: Math.min(upTo, position) }, this.#logOptions(signal));
+  }
+
+  async remove(removal: Removal, options: RemoveOptions): Promise<number> {
+    const { position } = await this.head();
+    const upTo = Math.min(removal.upTo, position - 1);
+    return await removeEvents({ ...removal, upTo }, { ...this.#logOptions(options.signal), ...options });
+  }
+
+  #logOptions(signal: AbortSignal): LogOptions {
+    return { connections: this.#connections, types: this.#types, schema: this.#options.schema, signal };
   }
 
   async load(batch: LoadBatch): Promise<void> {
@@ -288,10 +296,14 @@ export class PostgresBackend implements Backend {
     const [row] = await this.#connections.query(
       'reading the head',
       `select coalesce((select position from ${events} order by position desc limit 1), 0),
-              coalesce((select position from ${events} order by position limit 1), 1)`,
+              (select position from ${events} order by position limit 1),
+              coalesce((select position from ${this.#options.schema}.removed_events order by position desc limit 1), 0)`,
       [],
     );
-    return { position: Number(row?.[0]), oldest: Number(row?.[1]) };
+    const removed = Number(row?.[2]);
+    // Above the last event only in a copy that was broken off.
+    const position = Math.max(Number(row?.[0]), removed);
+    return { position, oldest: row?.[1] == null ? position + 1 : Number(row[1]), removed };
   }
 
   #checkDurability({ synchronousCommit, ...settings }: Record<string, string | undefined>): void {

@@ -255,12 +255,12 @@ export class Writer {
     if (wanted.length === 0) return new Map();
     const rows = await this.#connections.query(
       'reading events by id',
-      `select ${EVENT_COLUMNS}, e.part, e.parts, e.sent
-         from ${this.#options.schema}.event_ids i join ${this.#options.schema}.events e using (position)
-        where i.id = any ($1::uuid[]) order by e.position`,
+      `select i.position, e.recorded_at, e.timestamp, i.id, e.type, e.body, e.part, e.parts, e.sent
+         from ${this.#options.schema}.event_ids i left join ${this.#options.schema}.events e using (position)
+        where i.id = any ($1::uuid[]) order by i.position`,
       [wanted],
     );
-    const namer = await this.#types.namer(rows.map((row) => Number(row[4])));
+    const namer = await this.#types.namer(rows.flatMap((row) => (row[4] == null ? [] : Number(row[4]))));
     const events = rows.map((row) => toTakenEvent(row, namer));
     const taken = new Map<number, typeof events>();
     for (const refusal of refusals) {

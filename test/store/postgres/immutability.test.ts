@@ -1,7 +1,7 @@
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { openStarted } from '../../helpers/backends.ts';
-import { database } from '../../helpers/postgres.ts';
+import { database, emptyDatabase } from '../../helpers/postgres.ts';
 import { event, store } from '../../helpers/requests.ts';
 
 /** A log with three tagged events in the first of its partitions, and a session of the owner of its tables. */
@@ -72,15 +72,27 @@ t.test(
   async (t) => {
     const { client } = await ownedLog(t);
     await t.rejects(
-      client.query("select stele.remove_events(1, 2, '')"),
+      client.query("select stele.remove_events('{1,2}', '{}', '{}', '')"),
       { code: '23514' },
       'without a reason',
     );
-    const { rows } = await client.query("select stele.remove_events(1, 2, 'retention') as removed");
+    await t.rejects(
+      client.query("select stele.remove_events('{2,3}', '{}', '{}', 'retention')"),
+      { code: 'ST004' },
+      'nor the last one',
+    );
+    const { rows } = await client.query(
+      "select stele.remove_events('{1,2}', '{issueId:1,issueId:2}', '{1,2}', 'retention') as removed",
+    );
     t.equal(rows[0].removed, '2');
     t.equal((await client.query('select count(*) from stele.events')).rows[0].count, '1');
     t.equal((await client.query('select count(*) from stele.event_ids')).rows[0].count, '3');
-    t.equal((await client.query('select count(*) from stele.event_tags')).rows[0].count, '3');
+    t.equal((await client.query('select count(*) from stele.event_tags')).rows[0].count, '1');
+    t.equal((await client.query('select count(*) from stele.all_tags')).rows[0].count, '3');
+    t.match((await client.query('select position, terms from stele.removed_events order by 1')).rows, [
+      { position: '1', terms: ['issueId:1'] },
+      { position: '2', terms: ['issueId:2'] },
+    ]);
     t.match((await client.query('select * from stele.removals')).rows, [
       { first_position: '1', last_position: '2', reason: 'retention', removed_by: 'postgres' },
     ]);
@@ -89,14 +101,50 @@ t.test(
       { code: '23000' },
       'the removal does not outlive its call',
     );
-    await t.rejects(client.query('delete from stele.removals'), { code: '23000' });
+    for (const change of [
+      'delete from stele.removals',
+      'delete from stele.removed_events',
+      "update stele.removed_events set terms = '{}'",
+      'truncate stele.removed_events',
+      'delete from stele.removed_tags',
+      'update stele.removed_tags set position = 9',
+      'truncate stele.removed_tags',
+      'truncate stele.events_p0',
+    ]) {
+      await t.rejects(client.query(change), { code: '23000' }, change);
+    }
   },
 );
+
+t.test('a partition of which every event has been removed gives its space back', async (t) => {
+  const url = new URL(await emptyDatabase(t));
+  url.searchParams.set('partitionSize', '1024');
+  const backend = await openStarted(t, url.href);
+  for (let batch = 0; batch < 3; batch += 1) {
+    const events = Array.from({ length: 1000 }, () => event({ tags: { a: '1' } }));
+    await store(backend, events);
+  }
+  const { signal } = new AbortController();
+  t.equal(await backend.remove({ after: 0, upTo: 1500 }, { reason: 'retention', signal }), 1500);
+  url.searchParams.delete('partitionSize');
+  const client = new pg.Client(url.href);
+  t.teardown(() => client.end());
+  await client.connect();
+  const size = async (table: string) =>
+    (await client.query(`select pg_relation_size('stele.${table}')::int as n`)).rows[0].n;
+  t.equal(await size('events_p0'), 0);
+  t.equal(await size('event_tags_p0'), 0);
+  t.ok((await size('events_p1')) > 0, 'and the next one, of which some are left, does not');
+  await t.rejects(client.query('truncate stele.events_p1'), { code: '23000' });
+  t.match(await backend.head(), { position: 3000, oldest: 1501 });
+});
 
 t.test('nobody may remove events until it is granted', async (t) => {
   const { client } = await ownedLog(t);
   const { rows } = await client.query(
-    "select proacl::text as acl from pg_proc where proname = 'remove_events'",
+    `select proacl::text as acl from pg_proc
+      where proname in ('remove_events', 'drop_removed_index', 'empty_partitions')`,
   );
-  t.notMatch(rows[0].acl, /[{,]=X/, 'not executable by PUBLIC');
+  t.equal(rows.length, 3);
+  for (const { acl } of rows) t.notMatch(acl, /[{,]=X/, 'not executable by PUBLIC');
 });

@@ -1,0 +1,154 @@
+import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
+import { type Entry, type Generation, typeKey } from './generation.ts';
+import type { PostingRun } from './sqlite-index.ts';
+
+/** Questions to the index that take more than one step, or a statement of their own. */
+export interface Sql {
+  rows(sql: string, ...values: (number | string)[]): readonly (readonly unknown[])[];
+  run(sql: string, ...values: (number | string)[]): unknown;
+}
+
+export function documentsOf(
+  { rows }: Sql,
+  { collection, key, from, to, descending, limit }: DocumentQuery,
+): StoredDocument[] {
+  const where = ['collection = ?'];
+  const values: string[] = [collection];
+  const bound = (condition: string, value: string | undefined) => {
+    if (value === undefined) return;
+    where.push(condition);
+    values.push(value);
+  };
+  bound('key = ?', key);
+  bound('key >= ?', from);
+  bound('key < ?', to);
+  const found = rows(
+    `SELECT key, revision, updatedAt, body FROM documents WHERE ${where.join(' AND ')} ORDER BY key ${descending === true ? 'DESC' : 'ASC'} LIMIT ?`,
+    ...values,
+    limit,
+  );
+  return (found as unknown as [string, number, string, string][]).map(
+    ([name, revision, updatedAt, body]) => ({
+      collection,
+      key: name,
+      revision,
+      body,
+      updatedAt,
+    }),
+  );
+}
+
+/** The first position from one on that holds an event. */
+export function firstLive(sql: Sql, { from, upTo }: { from: number; upTo: number }): number | undefined {
+  return one(
+    sql,
+    'SELECT position FROM events WHERE position >= ? AND position <= ? AND removed = 0 ORDER BY position LIMIT 1',
+    from,
+    upTo,
+  );
+}
+
+/** `unindexed` is the number of the type that stands for none. */
+export function boundsOf(
+  sql: Sql,
+  { upTo, unindexed }: { upTo: number; unindexed: number | undefined },
+): { oldest: number | undefined; removed: number; indexedFrom: number } {
+  const last = 'SELECT position FROM events WHERE removed = 1 AND position <= ?';
+  const order = 'ORDER BY position DESC LIMIT 1';
+  const dropped =
+    unindexed === undefined ? undefined : one(sql, `${last} AND type = ? ${order}`, upTo, unindexed);
+  return {
+    oldest: firstLive(sql, { from: 1, upTo }),
+    removed: one(sql, `${last} ${order}`, upTo) ?? 0,
+    indexedFrom: (dropped ?? 0) + 1,
+  };
+}
+
+/** The part of the index that knows the events of a type. */
+interface TypeIndex {
+  readonly upTo: number;
+  entry(position: number): Entry | undefined;
+  runs(term: string, target: number, limit: number, direction: 'asc' | 'desc'): PostingRun[];
+}
+
+/** Takes `gone` events off the count of a type, and looks up its first and last. */
+export function recountType(
+  index: TypeIndex,
+  { rows, run }: Sql,
+  { type, gone, oldest }: { type: string; gone: number; oldest: number },
+): TypeSummary | undefined {
+  const count = Number(rows('SELECT count FROM types WHERE type = ?', type)[0]?.[0] ?? 0) - gone;
+  const firstTimestamp = liveOf(index, type, { from: oldest, direction: 'asc' })?.timestamp ?? '';
+  const lastTimestamp = liveOf(index, type, { from: index.upTo, direction: 'desc' })?.timestamp ?? '';
+  run(
+    'UPDATE types SET count = ?, firstTimestamp = ?, lastTimestamp = ? WHERE type = ?',
+    count,
+    firstTimestamp,
+    lastTimestamp,
+    type,
+  );
+  return count > 0 ? { type, count, firstTimestamp, lastTimestamp } : undefined;
+}
+
+/** The first event of a type that is still there, by its positions: the events have no index on the type. */
+function liveOf(
+  index: TypeIndex,
+  type: string,
+  { from, direction }: { from: number; direction: 'asc' | 'desc' },
+): Entry | undefined {
+  const isAscending = direction === 'asc';
+  for (let target = from; target >= 1; ) {
+    const [run] = index.runs(typeKey(type), target, 1, direction);
+    if (run === undefined) return undefined;
+    for (const position of isAscending ? run.positions : run.positions.toReversed()) {
+      if (isAscending ? position < target : position > target) continue;
+      const entry = index.entry(position);
+      if (entry !== undefined && entry.isRemoved !== true) return entry;
+    }
+    target = isAscending ? run.last + 1 : (run.positions[0] ?? 1) - 1;
+  }
+  return undefined;
+}
+
+/** What the documents and idempotency keys of a generation leave. */
+export function takeDocumentsAndKeys({ run }: Sql, generation: Generation): void {
+  for (const { collection, key, revision, updatedAt, body } of generation.documents.values()) {
+    if (body === null) run('DELETE FROM documents WHERE collection = ? AND key = ?', collection, key);
+    else {
+      run(
+        'INSERT OR REPLACE INTO documents (collection, key, revision, updatedAt, body) VALUES (?, ?, ?, ?, ?)',
+        collection,
+        key,
+        revision,
+        updatedAt,
+        body,
+      );
+    }
+  }
+  for (const { caller, key, hash, first, keptUntilMs } of generation.keys.values()) {
+    run(
+      'INSERT OR REPLACE INTO keys (caller, key, hash, first, keptUntilMs) VALUES (?, ?, ?, ?, ?)',
+      caller,
+      key,
+      hash,
+      JSON.stringify(first),
+      keptUntilMs,
+    );
+  }
+  const { recordedAt } = generation;
+  if (recordedAt !== '') run('DELETE FROM keys WHERE keptUntilMs < ?', Date.parse(recordedAt));
+}
+
+function one({ rows }: Sql, sql: string, ...values: number[]): number | undefined {
+  return rows(sql, ...values)[0]?.[0] as number | undefined;
+}
+
+/** Ids take 16 bytes in the index. */
+export function bytesOf(id: string): Buffer {
+  return Buffer.from(id.replaceAll('-', ''), 'hex');
+}
+
+export function idOf(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
