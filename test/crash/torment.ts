@@ -12,7 +12,8 @@ export type Victim = 'service' | 'stopped service' | 'postgres';
 
 export interface Torment {
   readonly seed: number;
-  readonly postgres: PostgresServer;
+  /** Needed for its URL, unless there is a `store`, and to be killed. */
+  readonly postgres?: PostgresServer;
   readonly victim: Victim;
   readonly kills: number;
   readonly clients: number;
@@ -35,7 +36,7 @@ const OUTAGE = new Set(['STORAGE_UNAVAILABLE', 'OVERLOADED', 'NOT_SENT', 'READ_O
  * and follow streams all along.
  */
 export async function torment(options: Torment): Promise<TormentReport> {
-  const { postgres, victim, kills, clients, processes, store = postgres.url() } = options;
+  const { postgres, victim, kills, clients, processes, store = postgres?.url() ?? '' } = options;
   const draw = random(options.seed);
   const caller = new Caller();
   const recorder = new Recorder();
@@ -102,11 +103,12 @@ async function stopService(service: ServiceProcess, recorder: Recorder): Promise
 
 /** The postmaster with everything, or one backend, after which the server recovers by itself. */
 async function killPostgres(
-  postgres: PostgresServer,
+  postgres: PostgresServer | undefined,
   services: readonly ServiceProcess[],
   draw: Random,
   recorder: Recorder,
 ): Promise<string> {
+  if (postgres === undefined) throw new Error('There is no PostgreSQL to be killed.');
   const death = draw.pick(['postmaster', 'postmaster', 'backend'] as const);
   if (death === 'postmaster') {
     await postgres.kill();
