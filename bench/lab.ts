@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type BenchEvent, eventSource } from './harness/events.ts';
 import { type Postgres, startPostgres } from './harness/postgres.ts';
-import { preload } from './harness/preload.ts';
+import { compressed, preload } from './harness/preload.ts';
 import { type Server, type ServerKind, startServer } from './harness/servers.ts';
 
 export interface Scale {
@@ -15,6 +15,8 @@ export interface Scale {
   readonly events: number;
   /** Events stored in the large log. */
   readonly largeEvents: number;
+  /** Events stored in the file store whose memory is measured. */
+  readonly fileEvents: number;
   readonly consumers: number;
 }
 
@@ -23,9 +25,17 @@ export const FULL: Scale = {
   seconds: 5,
   events: 1_000_000,
   largeEvents: 10_000_000,
+  fileEvents: 5_000_000,
   consumers: 1000,
 };
-export const QUICK: Scale = { rounds: 1, seconds: 2, events: 50_000, largeEvents: 200_000, consumers: 200 };
+export const QUICK: Scale = {
+  rounds: 1,
+  seconds: 2,
+  events: 50_000,
+  largeEvents: 200_000,
+  fileEvents: 200_000,
+  consumers: 200,
+};
 
 /** What the measurements share: one PostgreSQL, databases with events in them, servers, files of bodies. */
 export class Lab {
@@ -33,6 +43,7 @@ export class Lab {
   readonly postgres: Postgres;
   readonly #scratch = mkdtempSync(path.join(tmpdir(), 'stele-bench-bodies-'));
   readonly #servers = new Set<Server>();
+  readonly #fileLogs = new Map<number, Promise<string>>();
   readonly #templates = new Map<string, Promise<string>>();
   #named = 0;
 
@@ -76,8 +87,29 @@ export class Lab {
     return this.postgres.url(database);
   }
 
+  /** An empty folder that is gone at the end. */
+  folder(): string {
+    return mkdtempSync(path.join(this.#scratch, 'folder-'));
+  }
+
+  /** The folder of a file store with that many events, every sealed segment compressed, for the caller alone. */
+  async fileLog(events: number): Promise<string> {
+    let template = this.#fileLogs.get(events);
+    if (template === undefined) {
+      template = this.#fillFiles(events);
+      this.#fileLogs.set(events, template);
+    }
+    const folder = this.folder();
+    cpSync(await template, folder, { recursive: true });
+    return folder;
+  }
+
   async start(kind: ServerKind, database: string): Promise<Server> {
-    const server = await startServer(kind, this.url(database));
+    return await this.startOn(kind, this.url(database));
+  }
+
+  async startOn(kind: ServerKind, url: string): Promise<Server> {
+    const server = await startServer(kind, url);
     this.#servers.add(server);
     return server;
   }
@@ -121,6 +153,15 @@ export class Lab {
     const seconds = (Date.now() - startedMs) / 1000;
     this.say(`stored ${options.events} events in ${seconds.toFixed(1)} s`);
     return name;
+  }
+
+  async #fillFiles(events: number): Promise<string> {
+    const folder = this.folder();
+    const startedMs = Date.now();
+    await preload(`file:${folder}`, events);
+    await compressed(folder);
+    this.say(`stored ${events} events in files in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
+    return folder;
   }
 
   #name(prefix: string): string {

@@ -10,7 +10,10 @@ import { measureBatches } from './measures/batches.ts';
 import { measureConditional, measurePartitions } from './measures/conditions.ts';
 import { measureExports } from './measures/exports.ts';
 import { measureFanOut } from './measures/fan-out.ts';
+import { measureFileAppends } from './measures/file-appends.ts';
+import { measureFileLog, measureFileMemory } from './measures/file-log.ts';
 import { measureHotBoundary } from './measures/hot-boundary.ts';
+import { measureImport } from './measures/imports.ts';
 import { measureLarge } from './measures/large.ts';
 import { measurePeers } from './measures/peers.ts';
 import { measureQueries } from './measures/queries.ts';
@@ -35,6 +38,10 @@ const MEASURES: readonly {
   { rows: ['queries'], run: measureQueries },
   { rows: ['ndjson', 'sse-replay'], run: measureExports },
   { rows: ['fan-out'], run: measureFanOut },
+  { rows: ['import'], run: measureImport },
+  { rows: ['file-append', 'file-batch', 'file-conditional'], run: measureFileAppends },
+  { rows: ['file-rebuild', 'file-start', 'file-size', 'file-tag-page'], run: measureFileLog },
+  { rows: ['file-memory'], run: measureFileMemory },
   { rows: ['peer-dcb-append', 'peer-dcb-conditional', 'peer-emmett-append'], run: measurePeers },
   { rows: ['large'], run: measureLarge },
 ];
@@ -51,8 +58,10 @@ if (unknown.length > 0) {
   process.stderr.write(`There is no row ${unknown.join(', ')}. The rows: ${Object.keys(ROWS).join(', ')}.\n`);
   process.exit(2);
 }
+/** They take so long that they have to be asked for. */
+const LARGE: readonly RowName[] = ['large', 'file-memory'];
 const wanted = (row: RowName) =>
-  flags.only.length > 0 ? flags.only.includes(row) : row !== 'large' || flags.large;
+  flags.only.length > 0 ? flags.only.includes(row) : !LARGE.includes(row) || flags.large;
 
 const lab = await Lab.open(flags.quick ? QUICK : FULL);
 const findings: Finding[] = [];

@@ -49,6 +49,8 @@ function bound(row: Row, value: number): string {
 
 function format({ unit }: Row, value: number): string {
   if (unit === 'ms') return `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+  if (unit === 's' || unit === 'MB') return `${value.toFixed(2)} ${unit}`;
+  if (unit === 'MiB') return `${Math.round(value)} MiB`;
   if (unit === 'events/s') return `${Math.round(value).toLocaleString('en')}/s`;
   return value.toFixed(2);
 }

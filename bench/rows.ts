@@ -2,7 +2,7 @@
 export interface Row {
   readonly measured: string;
   readonly dividedBy: string;
-  readonly unit: 'ratio' | 'ms' | 'events/s';
+  readonly unit: 'ratio' | 'ms' | 's' | 'MB' | 'MiB' | 'events/s';
   /** `least`: as much as this or more; `most`: as much as this or less. */
   readonly bound: 'least' | 'most';
   readonly required: number;
@@ -113,6 +113,79 @@ export const ROWS = {
     bound: 'least',
     required: 10,
     goal: 15,
+  },
+  import: {
+    measured: 'stele import of 1M events over HTTP',
+    dividedBy: 'COPY of the same rows into the same tables',
+    unit: 'ratio',
+    bound: 'least',
+    required: 0.4,
+    goal: 0.6,
+  },
+  'file-append': {
+    measured: 'file store: one event a request, 64 connections, 1M events stored',
+    dividedBy: 'the same server, same validation, a handler that stores nothing',
+    unit: 'ratio',
+    bound: 'least',
+    required: 0.6,
+    goal: 0.85,
+  },
+  'file-batch': {
+    measured: 'file store: batch of 100, 4 connections',
+    dividedBy: 'write and fdatasync of the same bytes, batch by batch',
+    unit: 'ratio',
+    bound: 'least',
+    required: 0.4,
+    goal: 0.6,
+  },
+  'file-conditional': {
+    measured: 'file store: conditional append, one condition near the head, 64 connections',
+    dividedBy: 'the same append without a condition',
+    unit: 'ratio',
+    bound: 'least',
+    required: 0.9,
+    goal: 0.95,
+  },
+  'file-rebuild': {
+    measured: 'file store: start without an index, 1M events',
+    dividedBy: '–',
+    unit: 's',
+    bound: 'most',
+    required: 30,
+    goal: 20,
+  },
+  'file-start': {
+    measured: 'file store: start with a good index, 1M events',
+    dividedBy: '–',
+    unit: 's',
+    bound: 'most',
+    required: 2,
+    goal: 1,
+  },
+  'file-size': {
+    measured: 'file store: files of 1,000 compressed events of 600 bytes, without the index',
+    dividedBy: '–',
+    unit: 'MB',
+    bound: 'most',
+    required: 1,
+    goal: 0.4,
+  },
+  'file-tag-page': {
+    measured: 'file store: p99 of a page of 100 by a tag, from anywhere in 1M events',
+    dividedBy: '–',
+    unit: 'ms',
+    bound: 'most',
+    required: 20,
+    goal: 10,
+  },
+  'file-memory': {
+    measured:
+      'file store: most memory held while starting, paging and appending, beyond maxMemorySize; 5M events',
+    dividedBy: '–',
+    unit: 'MiB',
+    bound: 'most',
+    required: 256,
+    goal: 160,
   },
   'peer-dcb-append': {
     measured: 'single-event append over HTTP, 64 connections',

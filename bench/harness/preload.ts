@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { pino } from 'pino';
 import { createMetrics } from '../../src/metrics.ts';
 import { type NewEvent, readEvent } from '../../src/model/event.ts';
@@ -24,6 +25,21 @@ export async function preload(url: string, count: number): Promise<void> {
       if (verdicts[0]?.kind !== 'stored') throw new Error('The events of the benchmark were refused.');
       stored += events.length;
     }
+  } finally {
+    await backend.stop();
+  }
+}
+
+/** Waits until the store has compressed every segment that it has sealed. */
+export async function compressed(folder: string): Promise<void> {
+  const backend = await openBackend(`file:${folder}`, {
+    metrics: createMetrics(),
+    logger: pino({ level: 'warn' }),
+  });
+  await backend.start();
+  try {
+    const plain = () => readdirSync(folder).filter((name) => name.endsWith('.jsonl')).length;
+    while (plain() > 1) await new Promise((resolve) => setTimeout(resolve, 200));
   } finally {
     await backend.stop();
   }

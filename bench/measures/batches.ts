@@ -39,7 +39,7 @@ export async function measureBatches(lab: Lab): Promise<Finding[]> {
 }
 
 /** Rows as the service would write them, for positions after the last. */
-async function copyTexts(
+export async function copyTexts(
   lab: Lab,
   { database, events }: { database: string; events: number },
 ): Promise<{ into: string; text: Buffer }[]> {

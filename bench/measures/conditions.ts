@@ -23,11 +23,16 @@ export function guardedBodies(lab: Lab): string {
   });
 }
 
+/** The same bodies without the condition. */
+export function freeBodies(lab: Lab): string {
+  return lab.bodies(BOUNDARIES, (next) => `{"events":[${JSON.stringify(next())}]}`);
+}
+
 /** One condition near the head, beside the same request without it. Both clients look at every answer. */
 export async function measureConditional(lab: Lab): Promise<Finding[]> {
   const { rounds, seconds, events } = lab.scale;
   const guarded = guardedBodies(lab);
-  const free = lab.bodies(BOUNDARIES, (next) => `{"events":[${JSON.stringify(next())}]}`);
+  const free = freeBodies(lab);
   const server = await lab.start('stele', await lab.database({ events }));
   const drive = (bodies: string, length: number) => () =>
     drivePost(lab, { server, path: '/v1/events/batch', bodies, seconds: length, followHead: true });

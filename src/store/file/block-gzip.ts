@@ -17,7 +17,8 @@ const HEADER = Buffer.from([31, 139, 8, 4, 0, 0, 0, 0, 0, 255, 6, 0, 66, 67, 2, 
 const SIZE_AT = 16;
 const PLAIN_HEADER_BYTES = 10;
 const WALK_BYTES = 256 * 1024;
-const LEVEL = 6;
+/** A tenth larger than with level 6, in half of the time. */
+const LEVEL = 1;
 
 const compress = promisify<Uint8Array, { level: number }, Buffer>(gzip);
 const inflate = promisify<Uint8Array, Buffer>(gunzip);

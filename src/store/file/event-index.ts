@@ -10,6 +10,7 @@ import {
   type KnownKey,
   keyName,
   type LogPlace,
+  listOf,
 } from './generation.ts';
 import type { DocumentState } from './record.ts';
 import type { PostingRun, SqliteIndex } from './sqlite-index.ts';
@@ -30,6 +31,8 @@ export class EventIndex {
   readonly #bytesMax: number;
   #generations: Generation[];
   #end: LogPlace;
+  /** The greatest id of the log. */
+  #lastId: string;
   readonly #types = new Map<string, TypeSummary>();
   #moving: Promise<void> = Promise.resolve();
   #oldest: number | undefined;
@@ -43,6 +46,7 @@ export class EventIndex {
     this.#bytesMax = bytesMax;
     this.#generationBytes = Math.max(1, Math.floor(bytesMax / 4));
     this.#end = older?.place ?? start;
+    this.#lastId = older?.lastId ?? '';
     this.#generations = [new Generation(this.#end)];
     for (const summary of older?.types() ?? []) this.#types.set(summary.type, summary);
     const bounds = older?.bounds();
@@ -83,7 +87,8 @@ export class EventIndex {
     }
     youngest.add(addition);
     this.#youngTerms = undefined;
-    for (const { position, type, timestamp, isRemoved } of addition.entries) {
+    for (const { position, id, type, timestamp, isRemoved } of addition.entries) {
+      if (id > this.#lastId) this.#lastId = id;
       if (isRemoved !== true) {
         countType(this.#types, type, timestamp);
         this.#oldest ??= position;
@@ -168,6 +173,8 @@ export class EventIndex {
   }
 
   byId(id: string): Entry | undefined {
+    // Ids of version 7 ascend with time: one that comes with a new event is above all that are known.
+    if (id > this.#lastId) return undefined;
     for (const generation of this.#generations) {
       const entry = generation.byId.get(id);
       if (entry !== undefined) return entry;
@@ -182,7 +189,7 @@ export class EventIndex {
   /** At most so many positions have the term. */
   count(term: string): number {
     let count = this.#older?.count(term) ?? 0;
-    for (const { postings } of this.#generations) count += postings.get(term)?.length ?? 0;
+    for (const { postings } of this.#generations) count += listOf(postings.get(term) ?? []).length;
     return count;
   }
 
@@ -333,7 +340,7 @@ export class EventIndex {
     for (const { postings, entries } of this.#generations) {
       if ((entries[0]?.position ?? position + 1) > position) continue;
       for (const [term, positions] of postings) {
-        const rest = positions.filter((one) => one > position);
+        const rest = listOf(positions).filter((one) => one > position);
         if (rest.length === 0) postings.delete(term);
         else postings.set(term, rest);
       }
@@ -402,8 +409,8 @@ class TermCursor implements Cursor {
     this.#direction = direction;
     this.#isOlderDone = older === undefined;
     const lists = generations.flatMap(({ postings }) => {
-      const list = postings.get(term);
-      return list === undefined ? [] : [list];
+      const positions = postings.get(term);
+      return positions === undefined ? [] : [listOf(positions)];
     });
     this.#lists = direction === 'asc' ? lists : lists.reverse();
   }

@@ -40,8 +40,15 @@ export interface Addition {
 /** Beside its text an event costs its objects and its places in the lists. */
 const ENTRY_BYTES = 350;
 /** A term that is new, with its list, and a place in a list. */
-const TERM_BYTES = 160;
+const TERM_BYTES = 110;
 const PLACE_BYTES = 12;
+
+/** Ascending positions, or the only one: most terms of a run are on one event, and a list costs more than the number. */
+export type Positions = number | number[];
+
+export function listOf(positions: Positions): readonly number[] {
+  return typeof positions === 'number' ? [positions] : positions;
+}
 
 /** A run of events in memory with all that the index knows of them. It leaves memory as a whole. */
 export class Generation {
@@ -49,7 +56,7 @@ export class Generation {
   start: LogPlace;
   readonly entries: Entry[] = [];
   /** Ascending positions by index term, and by type behind an equals sign. */
-  readonly postings = new Map<string, number[]>();
+  readonly postings = new Map<string, Positions>();
   readonly byId = new Map<string, Entry>();
   readonly documents = new Map<string, DocumentState>();
   readonly keys = new Map<string, KnownKey>();
@@ -86,11 +93,12 @@ export class Generation {
   }
 
   #push(term: string, position: number): void {
-    const list = this.postings.get(term);
+    const known = this.postings.get(term);
     this.bytes += PLACE_BYTES;
-    if (list !== undefined) list.push(position);
+    if (typeof known === 'object') known.push(position);
+    else if (known !== undefined) this.postings.set(term, [known, position]);
     else {
-      this.postings.set(term, [position]);
+      this.postings.set(term, position);
       this.bytes += TERM_BYTES;
     }
   }

@@ -1,7 +1,7 @@
 import { DatabaseSync } from '@photostructure/sqlite';
 import { StoreError } from '../../errors.ts';
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
-import type { Entry, Generation, KnownKey, LogPlace } from './generation.ts';
+import { type Entry, type Generation, type KnownKey, type LogPlace, listOf } from './generation.ts';
 import { decodePostings, encodePostings } from './postings.ts';
 import {
   boundsOf,
@@ -156,6 +156,11 @@ export class SqliteIndex {
     this.#run('DELETE FROM postings WHERE last <= ?', position);
   }
 
+  /** The greatest id in here. */
+  get lastId(): string {
+    return this.#lastId;
+  }
+
   /** The last position in here. */
   get upTo(): number {
     return this.#place?.position ?? 0;
@@ -197,13 +202,8 @@ export class SqliteIndex {
   }
 
   byId(id: string): Entry | undefined {
-    // Ids of version 7 ascend with time, so most that are asked for are younger than all in here.
-    if (id > this.#lastId) return undefined;
-    const [row] = this.#rows(
-      `SELECT ${COLUMNS} FROM events WHERE id = ? AND position <= ?`,
-      bytesOf(id),
-      this.upTo,
-    );
+    const sql = `SELECT ${COLUMNS} FROM events WHERE id = ? AND position <= ?`;
+    const [row] = this.#rows(sql, bytesOf(id), this.upTo);
     return row === undefined ? undefined : this.#entryOf(row);
   }
 
@@ -319,7 +319,7 @@ export class SqliteIndex {
       const postings = new Rows(POSTING_VALUES, (rows, values) => this.#run(insertPostings(rows), ...values));
       const terms = [...generation.postings.keys()].sort();
       for (const [index, term] of terms.entries()) {
-        const positions = generation.postings.get(term) as number[];
+        const positions = listOf(generation.postings.get(term) ?? []);
         const first = positions[0] as number;
         const last = positions.at(-1) as number;
         postings.add(term, last, first, positions.length, encodePostings(positions));
