@@ -2,14 +2,15 @@ import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { copyDocuments } from './copy-documents.ts';
 import { Fingerprint, isKept } from './fingerprint.ts';
-import type { Backend, LoggedEvent } from './store.ts';
+import type { Backend, Head, LoggedEvent } from './store.ts';
 
 /**
  * Makes one store the copy of another: the same positions, ids and times, the same documents, the same identity.
  *
  *   documents ─→ head of the source ─→ is the target a beginning of it? ─→ load what is missing ─→ compare
  *
- * Documents are read before the head, so that none of them speaks of an event that is not copied. Everything is
+ * Documents are read before the head and again behind it (`settleDocuments`), so that they are those of the position
+ * up to which events are copied, as they committed with them. Everything is
  * loaded in batches, each one commit: after a kill the head of the target says where to go on, and the events
  * before it are compared with the source's first. A second run therefore copies only what came since.
  */
@@ -37,6 +38,8 @@ export interface CopyResult {
   /** Events that were stored, and documents that were written or removed, by this run. */
   readonly events: number;
   readonly documents: number;
+  /** The position at which the documents stood as they were copied; null when they changed all along. */
+  readonly documentsAt: number | null;
   /** The head of the target now. */
   readonly position: number;
   readonly compared: { readonly events: number; readonly sha256: string };
@@ -44,6 +47,7 @@ export interface CopyResult {
 
 const TAIL_POSITIONS = 1000;
 const LOAD_BYTES = 4 * 1024 * 1024;
+const DOCUMENT_PASSES_MAX = 10;
 
 /**
  * @throws StoreError LOG_MISMATCH when the target has another history, STORAGE_ERROR naming the position when the
@@ -52,8 +56,7 @@ const LOAD_BYTES = 4 * 1024 * 1024;
 export async function copyLog(from: Backend, to: Backend, options: CopyOptions): Promise<CopyResult> {
   const { signal, restoreAt } = options;
   if (restoreAt === undefined) await takeIdentity(from, to);
-  const documents = await copyDocuments(from, to, { signal, writtenUntil: restoreAt });
-  const source = await from.head();
+  const { documents, documentsAt, head: source } = await settleDocuments(from, to, { signal, restoreAt });
   const target = await to.head();
   const upTo = Math.min(source.position, options.upTo ?? source.position);
   if (target.position > upTo) {
@@ -79,7 +82,30 @@ export async function copyLog(from: Backend, to: Backend, options: CopyOptions):
   }
   const { position } = await to.head();
   const { events: count, sha256 } = compared;
-  return { logId: to.logId, events, documents, position, compared: { events: count, sha256 } };
+  return { logId: to.logId, events, documents, documentsAt, position, compared: { events: count, sha256 } };
+}
+
+/**
+ * Copies documents until they are those of one moment, and gives the head at that moment.
+ *
+ * A pass takes its time, and the documents of two commits may be read in either order. So the head is taken, and
+ * documents are compared once more: when none has changed since it was read, all of them stood like that at the
+ * head. A source whose documents never rest is copied as well, with documents that are not newer than the events.
+ */
+async function settleDocuments(
+  from: Backend,
+  to: Backend,
+  { signal, restoreAt }: Pick<CopyOptions, 'signal' | 'restoreAt'>,
+): Promise<{ documents: number; documentsAt: number | null; head: Head }> {
+  const pass = () => copyDocuments(from, to, { signal, writtenUntil: restoreAt });
+  let documents = await pass();
+  for (let passes = 1; passes < DOCUMENT_PASSES_MAX; passes += 1) {
+    const head = await from.head();
+    const changed = await pass();
+    documents += changed;
+    if (changed === 0) return { documents, documentsAt: head.position, head };
+  }
+  return { documents, documentsAt: null, head: await from.head() };
 }
 
 async function takeIdentity(from: Backend, to: Backend): Promise<void> {

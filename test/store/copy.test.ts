@@ -157,3 +157,48 @@ t.test('a comparison names the first position that differs', async (t) => {
   t.match(await against(records.slice(0, 49)), /position 50 is missing/);
   t.match(await against(records.filter(({ position }) => position !== 8)), /position 8 is in one/);
 });
+
+/** A source that somebody writes to while it is copied: an event and a document before each of its first pages. */
+function restless(inner: Backend, writes: number): Backend {
+  let written = 0;
+  return new Proxy(inner, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      if (name !== 'documents') return member.bind(target);
+      return async (...args: Parameters<Backend['documents']>) => {
+        const page = await target.documents(...args);
+        if (written < writes) {
+          const key = written % 2 === 0 ? 'a' : 'z';
+          const [before] = await target.documents({ collection: 'c', key, limit: 1 });
+          written += 1;
+          const { position } = await target.head();
+          const body = JSON.stringify({ event: position + 1 });
+          const change = { collection: 'c', key, expectedRevision: before?.revision ?? 0, body };
+          await decide(target, { events: [event()], writes: [change] });
+        }
+        return page;
+      };
+    },
+  });
+}
+
+t.test('documents are those of the position up to which events are copied', async (t) => {
+  const named = async (backend: Backend) =>
+    (await backend.documents({ collection: 'c', limit: 9 })).map(({ body }) => JSON.parse(body).event);
+  const [inner, to] = [await memory(t), await memory(t)];
+  for (const key of ['a', 'z']) await decide(inner, write(key, 0, '{"event":0}'));
+  const copied = await copyLog(restless(inner, 5), to, ALL);
+  const { position } = await to.head();
+  t.equal(copied.documentsAt, position);
+  t.equal(Math.max(...(await named(to))), position, 'the last event is there with its document');
+  t.strictSame(await named(to), await named(inner));
+
+  const busy = await memory(t);
+  const never = await copyLog(restless(inner, 1000), busy, ALL);
+  t.equal(never.documentsAt, null, 'a source that never rests is copied as well, and it is said');
+  t.ok(
+    Math.max(...(await named(busy))) <= (await busy.head()).position,
+    'no document is ahead of the events',
+  );
+});

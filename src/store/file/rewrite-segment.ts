@@ -90,7 +90,7 @@ export async function rewriteSegment(
     await flush();
     await disk.sync(fd);
     await syncFolder(folder);
-    const { compressedSize: _, ...range } = old;
+    const { compressedSize: _, compressedSha256: __, ...range } = old;
     const sealed = {
       ...range,
       file,
