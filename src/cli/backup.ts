@@ -1,8 +1,7 @@
 import { copyLog } from '../store/copy.ts';
-import { type Command, EXIT, readArguments, UsageError } from './command.ts';
-import { copyProgress } from './progress.ts';
-import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
-import { writeOut } from './terminal.ts';
+import { type Command, readArguments, UsageError } from './command.ts';
+import { STORE_HELP } from './store-access.ts';
+import { betweenStores, twoStores } from './two-stores.ts';
 
 export const command: Command = {
   summary: 'back a log up into a folder',
@@ -26,23 +25,12 @@ Examples:
 
   async run(argv) {
     const args = readArguments(argv, { quick: 'switch' }, { positionalsMax: 2 });
-    const [first, second] = args.positionals;
-    if (first === undefined || second === undefined) {
-      throw new UsageError('backup: takes a store and a folder, <store> file:<folder>.');
-    }
-    const from = await storeUrl(first);
-    const to = await storeUrl(second);
-    if (!to.startsWith('file:')) throw new UsageError('backup: is written to a folder: file:<folder>.');
-    if (from === to) throw new UsageError('backup: both stores are the same.');
+    const stores = await twoStores('backup', args.positionals, 'a store and a folder, <store> file:<folder>');
+    if (!stores.to.startsWith('file:'))
+      throw new UsageError('backup: is written to a folder: file:<folder>.');
     const compare = args.has('quick') ? 'new' : 'all';
-    const { onProgress, stop } = copyProgress();
-    const result = await interruptible((signal) =>
-      withStore(from, (source) =>
-        withStore(to, (target) => copyLog(source, target, { signal, compare, onProgress })),
-      ),
-    ).finally(stop);
-    if (result === undefined) return EXIT.failure;
-    await writeOut(`${JSON.stringify(result)}\n`);
-    return EXIT.ok;
+    return await betweenStores(stores, (source, target, options) =>
+      copyLog(source, target, { ...options, compare }),
+    );
   },
 };

@@ -1,8 +1,7 @@
 import { copyLog } from '../store/copy.ts';
-import { type Command, EXIT, readArguments, UsageError } from './command.ts';
-import { copyProgress } from './progress.ts';
-import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
-import { writeOut } from './terminal.ts';
+import { type Command, readArguments } from './command.ts';
+import { STORE_HELP } from './store-access.ts';
+import { betweenStores, twoStores } from './two-stores.ts';
 
 export const command: Command = {
   summary: 'copy a log from one store to another',
@@ -26,21 +25,10 @@ Examples:
 
   async run(argv) {
     const args = readArguments(argv, { quick: 'switch' }, { positionalsMax: 2 });
-    const [first, second] = args.positionals;
-    if (first === undefined || second === undefined)
-      throw new UsageError('copy: takes two stores, <from> <to>.');
-    const from = await storeUrl(first);
-    const to = await storeUrl(second);
-    if (from === to) throw new UsageError('copy: both stores are the same.');
+    const stores = await twoStores('copy', args.positionals, 'two stores, <from> <to>');
     const compare = args.has('quick') ? 'new' : 'all';
-    const { onProgress, stop } = copyProgress();
-    const result = await interruptible((signal) =>
-      withStore(from, (source) =>
-        withStore(to, (target) => copyLog(source, target, { signal, compare, onProgress })),
-      ),
-    ).finally(stop);
-    if (result === undefined) return EXIT.failure;
-    await writeOut(`${JSON.stringify(result)}\n`);
-    return EXIT.ok;
+    return await betweenStores(stores, (source, target, options) =>
+      copyLog(source, target, { ...options, compare }),
+    );
   },
 };

@@ -1,9 +1,8 @@
 import { canonicalTimestamp } from '../model/timestamp.ts';
 import { restoreLog } from '../store/restore.ts';
-import { type Command, EXIT, readArguments, UsageError } from './command.ts';
-import { copyProgress } from './progress.ts';
-import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
-import { writeOut } from './terminal.ts';
+import { type Command, readArguments, UsageError } from './command.ts';
+import { STORE_HELP } from './store-access.ts';
+import { betweenStores, twoStores } from './two-stores.ts';
 
 export const command: Command = {
   summary: 'make a new log of a backup, up to a moment',
@@ -27,23 +26,15 @@ Examples:
 
   async run(argv) {
     const args = readArguments(argv, { until: 'value' }, { positionalsMax: 2 });
-    const [first, second] = args.positionals;
-    if (first === undefined || second === undefined) {
-      throw new UsageError('restore: takes a backup and a store, file:<folder> <store>.');
-    }
+    const stores = await twoStores(
+      'restore',
+      args.positionals,
+      'a backup and a store, file:<folder> <store>',
+    );
     const until = readUntil(args.value('until'));
-    const from = await storeUrl(first);
-    const to = await storeUrl(second);
-    if (from === to) throw new UsageError('restore: both stores are the same.');
-    const { onProgress, stop } = copyProgress();
-    const result = await interruptible((signal) =>
-      withStore(from, (source) =>
-        withStore(to, (target) => restoreLog(source, target, { until, signal, onProgress })),
-      ),
-    ).finally(stop);
-    if (result === undefined) return EXIT.failure;
-    await writeOut(`${JSON.stringify(result)}\n`);
-    return EXIT.ok;
+    return await betweenStores(stores, (source, target, options) =>
+      restoreLog(source, target, { ...options, until }),
+    );
   },
 };
 

@@ -1,3 +1,4 @@
+import { NOTHING } from '../groups.ts';
 import { textAfter } from '../order.ts';
 import type { AggregateGroup, AggregateQuery, GroupBy, TagQuery, TypeSummary } from '../store.ts';
 import { type Driver, FilterSql, type Resolved, systemTypes } from './compile-query.ts';
@@ -33,7 +34,7 @@ export class Aggregates {
   /** Groups in order of their first position. */
   async aggregate(query: AggregateQuery): Promise<AggregateGroup[]> {
     const filter = await this.#planner.resolve(query.filter);
-    if (filter === undefined) return query.groupBy.length === 0 ? [EMPTY] : [];
+    if (filter === undefined) return query.groupBy.length === 0 ? [NOTHING] : [];
     if (query.groupBy.length === 0) return [await this.#total(filter)];
     return this.#groups(filter, query);
   }
@@ -45,7 +46,7 @@ export class Aggregates {
         ? await this.#countLog(filter)
         : await this.#countMatches(filter, driver, candidates >= LARGE_ROWS);
     const count = Number(row?.[0] ?? 0);
-    if (count === 0) return EMPTY;
+    if (count === 0) return NOTHING;
     const [first, last] = await this.#timestamps([Number(row?.[1]), Number(row?.[2])]);
     return {
       key: {},
@@ -276,15 +277,6 @@ export class Aggregates {
     return positions.map((position) => byPosition.get(position) as string);
   }
 }
-
-const EMPTY: AggregateGroup = {
-  key: {},
-  count: 0,
-  firstPosition: 0,
-  lastPosition: 0,
-  firstTimestamp: '',
-  lastTimestamp: '',
-};
 
 /** Nothing but positions bounds the filter. */
 function isWholeLog({ items, types, sides, from, to, positions }: Resolved): boolean {
