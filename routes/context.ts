@@ -7,6 +7,7 @@ import type { EventContext } from '../src/model/event.ts';
 import type { Capacity } from '../src/store/capacity.ts';
 import type { GroupCommit } from '../src/store/group-commit.ts';
 import type { Backend } from '../src/store/store.ts';
+import type { Upkeep } from '../src/upkeep/upkeep.ts';
 
 /** Everything a route may need. Made by `createService` in src/app.ts and handed to every route plugin. */
 export interface Service {
@@ -20,6 +21,8 @@ export interface Service {
   readonly feed: Feed;
   /** Figures of the store that are looked up when somebody wants to see them. */
   readonly capacity: Pick<Capacity, 'sample'>;
+  /** Retention, compaction, backups and their jobs. */
+  readonly upkeep: Upkeep;
   readonly access: Access;
   /** What every event that comes in is read with. */
   readonly eventContext: EventContext;

@@ -22,7 +22,10 @@ export const HEADERS: Readonly<Record<string, Header>> = {
     description: 'A position to which the answer is complete. Safe as `after` of a condition.',
     schema: { type: 'integer', minimum: 0 },
   },
-  Location: { description: 'Where the new resource is.', schema: { type: 'string' } },
+  Location: {
+    description: 'Where the new resource is, or the job that makes it.',
+    schema: { type: 'string' },
+  },
   Link: {
     description:
       '`<…>; rel="next"`: what to read next. Left out when there is nothing, or when it would be too long.',
@@ -50,6 +53,10 @@ const TAGGED = ['Stele-Position', 'ETag'] as const;
 export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   appendEvent: { 200: ['Stele-Position'], 201: [...APPENDED, 'Location'] },
   appendBatch: { 200: ['Stele-Position'], 201: APPENDED },
+  runRetention: { 202: ['Location'] },
+  compactEvents: { 202: ['Location'] },
+  backUp: { 202: ['Location'] },
+  cancelJob: { 202: ['Location'] },
   importEvents: { 200: ['Stele-Position'] },
   readEvents: { 200: PAGE },
   queryEvents: { 200: ['Stele-Position'] },

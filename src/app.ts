@@ -16,6 +16,8 @@ import { createMetrics } from './metrics.ts';
 import { Capacity } from './store/capacity.ts';
 import { GroupCommit } from './store/group-commit.ts';
 import { openBackend } from './store/open.ts';
+import { defaultArchive } from './upkeep/archive.ts';
+import { Upkeep } from './upkeep/upkeep.ts';
 import { version } from './version.ts';
 
 /**
@@ -48,7 +50,16 @@ export async function createService(
   });
   const appender = new GroupCommit(backend, { metrics });
   const feed = new Feed(backend, appender, { metrics, logger });
+  const { policy, archive = defaultArchive(config.store) } = config.retention;
+  const upkeep = new Upkeep(backend, appender, {
+    metrics,
+    logger,
+    policy,
+    archive,
+    backups: config.backups,
+  });
   const stop = once(async () => {
+    await upkeep.stop();
     await appender.stop();
     await feed.stop();
     await backend.stop();
@@ -57,6 +68,7 @@ export async function createService(
   try {
     await backend.start();
     await feed.start();
+    upkeep.start();
   } catch (error) {
     await stop();
     throw error;
@@ -70,6 +82,7 @@ export async function createService(
     backend,
     appender,
     feed,
+    upkeep,
     capacity: new Capacity(backend, { metrics }),
     access,
     eventContext: { eventIds: config.eventIds },
@@ -136,6 +149,7 @@ async function drain(app: FastifyInstance, connections: Connections): Promise<vo
   if (!(await connections.answered(ANSWER_MS))) {
     service.logger.warn({ underWay: connections.underWay }, 'stopping before every request was answered');
   }
+  await service.upkeep.stop();
   await service.appender.stop();
   await service.feed.stop();
   await connections.closeAll({ lingerMs: LIMITS.lingerMs, finMs: FIN_MS });

@@ -57,6 +57,35 @@ export const Settings = Type.Object({
       description: 'How long the lists of types and tags are kept; 0 turns that off',
     }),
   }),
+  retention: Type.Object({
+    defaultPolicy: Type.Union([Type.Literal('infinite'), Type.Literal('time'), Type.Literal('count')], {
+      default: 'infinite',
+      description: 'What is kept until `PUT /v1/retention` says otherwise',
+    }),
+    timePolicy: Type.Object({
+      retainDays: Type.Integer({ minimum: 1, maximum: 36_500, description: 'For `time`: days' }),
+    }),
+    countPolicy: Type.Object({
+      retainEvents: Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'For `count`: the latest so many events',
+      }),
+    }),
+    schedule: Type.String({
+      minLength: 1,
+      description: 'When `time` and `count` are applied, as in cron and in UTC, such as `0 3 * * *`',
+    }),
+    archive: Type.String({
+      minLength: 1,
+      description:
+        'Where events go before they are removed: `file:<folder>`. Default: `archive` in the folder of a `file:` store',
+    }),
+  }),
+  backups: Type.String({
+    minLength: 1,
+    description: 'Where `POST /v1/backups` writes to: `file:<folder>`, on another disk than the store',
+  }),
   backend: Type.Union([Type.Literal('file'), Type.Literal('postgresql')], {
     description: 'With `file.*` or `postgresql.*`: another way to write `store`',
   }),
@@ -106,7 +135,18 @@ export interface Config {
   readonly keysFile?: string;
   readonly eventIds: Settings['eventIds'];
   readonly cache: Settings['cache'];
+  /** What is kept while no policy was set by request, and where removed events go. */
+  readonly retention: {
+    readonly policy: RetentionSettings;
+    readonly archive?: string;
+  };
+  readonly backups?: string;
 }
+
+export type RetentionSettings =
+  | { readonly policy: 'infinite' }
+  | { readonly policy: 'time'; readonly retainDays: number; readonly schedule?: string }
+  | { readonly policy: 'count'; readonly retainEvents: number; readonly schedule?: string };
 
 export interface ConfigSources {
   /** Flags only, such as `['--port', '8080']`. */
@@ -137,7 +177,7 @@ export class ConfigError extends Error {
 export const SETTINGS: ReadonlyMap<string, TSchema> = new Map(leaves(Settings, ''));
 
 /** Known names for what this version cannot do: they are refused with that reason, not as a slip of the pen. */
-const NOT_YET = ['retention', 'eventstore'];
+const NOT_YET = ['eventstore'];
 
 /** @throws ConfigError with every fault there is. */
 export function loadConfig(sources: ConfigSources = {}): Config {
@@ -198,10 +238,12 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
   };
   const store = chooseStore(chosen, get, faults);
   const access = chooseAccess(get, cwd, faults);
+  const retention = chooseRetention(get, faults);
   if (faults.length > 0) throw new ConfigError(faults);
 
   const plain = ['host', 'port', 'logLevel', 'accessForce', 'eventIds', 'cache.ttlMs'].map(get);
-  const all = [store, ...plain.slice(0, 3), ...access, ...plain.slice(3)];
+  const upkeep = ['retention.defaultPolicy', 'retention.archive', 'backups'].map(get);
+  const all = [store, ...plain.slice(0, 3), ...access, ...plain.slice(3), ...upkeep];
   const value = <T>(key: string): T => all.find((one) => one.key === key)?.value as T;
   const keysFile = value<string | undefined>('keysFile');
   return {
@@ -215,6 +257,8 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
       ...(keysFile === undefined ? {} : { keysFile }),
       eventIds: value('eventIds'),
       cache: { ttlMs: value('cache.ttlMs') },
+      retention,
+      ...(get('backups').value === undefined ? {} : { backups: String(get('backups').value) }),
     },
     settings: all.map(({ key, source, value: given }) => ({
       key,
@@ -222,6 +266,39 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
       source,
     })),
   };
+}
+
+/** The policy, and the places: both have to be folders of this machine. */
+function chooseRetention(get: (key: string) => Found, faults: string[]): Config['retention'] {
+  for (const place of [get('retention.archive'), get('backups')]) {
+    if (place.value === undefined || /^file:[^?]/.test(String(place.value))) continue;
+    faults.push(`${shown(place)} (${place.source}): has to be a folder, file:<folder>.`);
+  }
+  const archive = get('retention.archive').value;
+  const where = archive === undefined ? {} : { archive: String(archive) };
+  const named = get('retention.defaultPolicy');
+  const given = (key: string, policy: string) => {
+    const found = get(key);
+    if (found.value !== undefined && named.value !== policy) {
+      faults.push(`${key} (${found.source}): has no effect without retention.defaultPolicy: ${policy}.`);
+    }
+    if (found.value === undefined && named.value === policy) {
+      faults.push(`${key}: is missing, and retention.defaultPolicy (${named.source}) needs it.`);
+    }
+    return Number(found.value);
+  };
+  const retainDays = given('retention.timePolicy.retainDays', 'time');
+  const retainEvents = given('retention.countPolicy.retainEvents', 'count');
+  const schedule = get('retention.schedule').value;
+  const due = schedule === undefined ? {} : { schedule: String(schedule) };
+  switch (named.value) {
+    case 'time':
+      return { policy: { policy: 'time', retainDays, ...due }, ...where };
+    case 'count':
+      return { policy: { policy: 'count', retainEvents, ...due }, ...where };
+    default:
+      return { policy: { policy: 'infinite' }, ...where };
+  }
 }
 
 /** Keys are asked for as soon as other machines can connect. */

@@ -107,6 +107,10 @@ export const LIMITS = {
   /** A scan holds its database snapshot for at most this many positions, so that no slow reader pins it. */
   scanPositionsMax: 50_000,
 
+  // Jobs: how often each process looks for one, and how long a job is left to a process that says nothing.
+  jobPollMs: 2000,
+  jobLeaseMs: 15_000,
+
   atLeastWaitMs: 5000,
   shutdownMs: 10_000,
   /** How long idle connections may still send a request that was on its way when the service stopped. */
@@ -128,4 +132,5 @@ assertRelation(LIMITS.snapshotBytesMax <= LIMITS.commitBytesMax, 'a snapshot mus
 assertRelation(LIMITS.outcomeWaitMs < LIMITS.shutdownMs, 'a stopping service waits for outcomes');
 assertRelation(LIMITS.urlLengthMax < LIMITS.headerBytesMax, 'a URL must fit into the header');
 assertRelation(LIMITS.aggregateIdLengthMax * 9 <= LIMITS.pathSegmentLengthMax, 'an id must fit into a path');
+assertRelation(LIMITS.jobPollMs < LIMITS.jobLeaseMs, 'a lease must outlast a look');
 assertRelation(LIMITS.idempotencyKeptHours >= 24, 'keys are kept a day (contract)');

@@ -204,6 +204,23 @@ export function createMetrics() {
       help: 'Unix time at which the oldest event that is stored was recorded.',
       registers,
     }),
+    jobs: new Counter({
+      name: 'stele_jobs_total',
+      help: 'Jobs that ended in this process, by kind and outcome (done, failed, cancelled, waiting, lost).',
+      labelNames: ['kind', 'outcome'] as const,
+      registers,
+    }),
+    jobProgress: new Gauge({
+      name: 'stele_job_progress_ratio',
+      help: 'How far the job is that runs in this process, by kind; absent while none does.',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
+    lastBackup: new Gauge({
+      name: 'stele_last_backup_timestamp_seconds',
+      help: 'Unix time at which the last backup that the service made was done; absent before the first.',
+      registers,
+    }),
     sampledTimestamp: new Gauge({
       name: 'stele_store_sampled_timestamp_seconds',
       help: 'Unix time at which the store was last looked at for the figures that have to be looked up.',

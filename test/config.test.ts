@@ -33,7 +33,34 @@ t.test('nothing configured is a file store in ./data on loopback, open', async (
     accessForce: false,
     eventIds: 'uuidv7',
     cache: { ttlMs: 1000 },
+    retention: { policy: { policy: 'infinite' } },
   });
+});
+
+t.test('a policy of retention is complete, and its places are folders', async (t) => {
+  const load = (yaml: string) => loadConfig({ env: {}, cwd: folder(t, { 'stele.yaml': yaml }) });
+  t.match(
+    load(
+      'retention: {defaultPolicy: time, timePolicy: {retainDays: 30}, schedule: 0 3 * * *, archive: file:./a}',
+    ),
+    { retention: { policy: { policy: 'time', retainDays: 30, schedule: '0 3 * * *' }, archive: 'file:./a' } },
+  );
+  t.match(load('retention: {defaultPolicy: count, countPolicy: {retainEvents: 5}}\nbackups: file:./b'), {
+    retention: { policy: { policy: 'count', retainEvents: 5 } },
+    backups: 'file:./b',
+  });
+  for (const [yaml, fault] of [
+    ['retention.defaultPolicy: time', /^retention\.timePolicy\.retainDays: is missing/],
+    ['retention.countPolicy.retainEvents: 3', /^retention\.countPolicy\.retainEvents .*no effect without/],
+    ['retention.archive: postgres://x', /^retention\.archive .*has to be a folder/],
+    ['backups: ./b', /^backups .*has to be a folder/],
+    ['retention.defaultPolicy: custom', /^retention\.defaultPolicy .*has to be one of/],
+  ] as const) {
+    t.match(
+      faultsOf(() => load(yaml)),
+      [fault],
+    );
+  }
 });
 
 t.test('flags win over the environment, the environment over the file, the file over defaults', async (t) => {
@@ -308,10 +335,6 @@ t.test('a backend is refused where it is incomplete, contradicts a URL, or is no
   t.match(
     faultsOf(() => load('backend: file\nfile.fileRotation.maxFiles: 3')),
     [/^file\.fileRotation\.maxFiles: would drop the oldest events/],
-  );
-  t.match(
-    faultsOf(() => load('retention: {defaultPolicy: infinite}')),
-    [/^retention\.defaultPolicy .*not available/],
   );
   t.match(
     faultsOf(() => load('eventstore.connectionString: esdb://x')),

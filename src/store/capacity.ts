@@ -34,6 +34,7 @@ export class Capacity {
       metrics.diskFreeBytes,
       metrics.diskSizeBytes,
       metrics.sampledTimestamp,
+      metrics.lastBackup,
     ]) {
       // A gauge without labels begins with a 0 that nobody measured.
       gauge.remove();

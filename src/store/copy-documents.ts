@@ -17,6 +17,8 @@ export async function copyDocuments(
   { signal, writtenUntil }: { signal: AbortSignal; writtenUntil?: string | undefined },
 ): Promise<number> {
   const collections = new Set([...(await from.collections()), ...(await to.collections())]);
+  // Work under way belongs to the store that it is done on.
+  collections.delete('$jobs');
   let changed = 0;
   for (const collection of collections) {
     const sources = pager(from, collection, writtenUntil);

@@ -175,13 +175,22 @@ export async function compareLogs(
     after,
     upTo,
     signal,
+    countRemoved = true,
     onProgress,
-  }: { after: number; upTo: number; signal: AbortSignal; onProgress?: CopyOptions['onProgress'] | undefined },
+  }: {
+    after: number;
+    upTo: number;
+    signal: AbortSignal;
+    /** Whether events that the first has removed count as events. */
+    countRemoved?: boolean;
+    onProgress?: CopyOptions['onProgress'] | undefined;
+  },
 ): Promise<Comparison> {
   const fingerprint = new Fingerprint();
+  let removed = 0;
   const others = flatten(to.records({ after, upTo }, { signal }));
   const result = (difference?: string): Comparison => ({
-    events: fingerprint.count,
+    events: fingerprint.count - removed,
     sha256: fingerprint.finish(),
     difference,
   });
@@ -199,6 +208,7 @@ export async function compareLogs(
           );
         }
         fingerprint.add(event);
+        if (event.isRemoved && !countRemoved) removed += 1;
       }
       const done = fingerprint.lastPosition - after;
       onProgress?.({ phase: 'comparing', positions: upTo - after, done, events: fingerprint.count });

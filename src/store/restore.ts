@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
-import { newEventId } from '../model/event-id.ts';
 import { type CopyOptions, type CopyResult, copyLog } from './copy.ts';
 import type { Backend } from './store.ts';
+import { systemEvent } from './system-event.ts';
 
 /**
  * Makes a new log of an old one, up to a moment: a copy with an identity of its own, so that whoever knows positions
@@ -32,15 +32,7 @@ export async function restoreLog(
   const restoreAt = typeof until === 'string' ? until : await recordedAt(from, upTo, signal);
   const options: CopyOptions = { signal, compare: 'all', upTo, restoreAt };
   const copied = await copyLog(from, to, onProgress === undefined ? options : { ...options, onProgress });
-  const data = JSON.stringify({ log: from.logId, position: upTo });
-  const event = {
-    id: newEventId(),
-    type: '$stele.restored',
-    timestamp: null,
-    terms: [],
-    body: `"version":1,"tags":{},"metadata":{},"data":${data}`,
-    sent: 0,
-  };
+  const event = systemEvent('$stele.restored', { log: from.logId, position: upTo });
   const { verdicts } = await to.append([{ events: [event], checks: [], writes: [] }]);
   const [verdict] = verdicts;
   if (verdict?.kind !== 'stored') throw new StoreError('STORAGE_ERROR', 'The restore could not be recorded.');

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { ERROR_CATALOGUE } from '../../src/errors.ts';
 import type { Answer, Call } from '../helpers/caller.ts';
 import { bodyOf, type HttpService, startHttpService } from '../helpers/http-service.ts';
+import { place } from '../upkeep/stage.ts';
 import { append, post } from './stage.ts';
 
 interface Operation {
@@ -105,7 +106,7 @@ t.test('every error is described', async (t) => {
 });
 
 t.test('answers are as they are described', async (t) => {
-  const stele = await startHttpService(t);
+  const stele = await startHttpService(t, { argv: await places(t) });
   const document = await served(stele);
   const validate = validator(document);
   const [event] = await append(stele, [
@@ -113,6 +114,7 @@ t.test('answers are as they are described', async (t) => {
     { type: 'B' },
   ]);
   const id = `${event?.id}`;
+  const job = await stele.service.upkeep.jobs.create('nothing', {});
   const putSnapshot = (n: number) => ({ ...post({ data: n, filter: { tags: { a: 'b' } } }), method: 'PUT' });
   const lines = { headers: { accept: 'application/x-ndjson' } };
   const imported = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' } };
@@ -170,6 +172,21 @@ t.test('answers are as they are described', async (t) => {
     ['DELETE /v1/snapshots/{aggregateId}/{version}', '/v1/snapshots/a/1', { method: 'DELETE' }],
     ['DELETE /v1/snapshots/{aggregateId}', '/v1/snapshots/a', { method: 'DELETE' }],
     ['DELETE /v1/snapshots/{aggregateId}', '/v1/snapshots/a', { method: 'DELETE' }],
+    ['GET /v1/retention', '/v1/retention'],
+    [
+      'PUT /v1/retention',
+      '/v1/retention',
+      { ...post({ policy: 'count', retainEvents: 9, schedule: '0 3 * * *' }), method: 'PUT' },
+    ],
+    ['POST /v1/retention/runs', '/v1/retention/runs', post({ dryRun: true })],
+    ['POST /v1/retention/runs', '/v1/retention/runs', post({})],
+    ['POST /v1/compactions', '/v1/compactions', post({ before: 2 })],
+    ['POST /v1/compactions', '/v1/compactions', post({ before: 1000 })],
+    ['POST /v1/backups', '/v1/backups', post({})],
+    ['GET /v1/jobs', '/v1/jobs'],
+    ['GET /v1/jobs/{id}', `/v1/jobs/${job?.id}`],
+    ['GET /v1/jobs/{id}', '/v1/jobs/01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11'],
+    ['DELETE /v1/jobs/{id}', `/v1/jobs/${job?.id}`, { method: 'DELETE' }],
     ['GET /v1/head', '/v1/head'],
     ['GET /v1/info', '/v1/info'],
     ['GET /livez', '/livez'],
@@ -200,6 +217,11 @@ t.test('answers are as they are described', async (t) => {
     t.equal(complaint(document, validate, name, refused), '', `${name} says so as described`);
   }
 });
+
+/** Settings without which upkeep refuses. */
+async function places(t: Test): Promise<string[]> {
+  return ['--retention-archive', await place(t), '--backups', await place(t)];
+}
 
 /** What is wrong with an answer in the light of the document; empty when nothing is. */
 function complaint(
@@ -247,7 +269,7 @@ t.test('the examples of bodies are accepted', async (t) => {
     };
     const body = example ?? component.examples?.[0];
     t.ok(body !== undefined, `${method} ${path} has an example`);
-    const stele = await startHttpService(t);
+    const stele = await startHttpService(t, { argv: await places(t) });
     await append(
       stele,
       Array.from({ length: 20 }, () => ({})),

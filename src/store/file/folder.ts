@@ -11,7 +11,8 @@ export const INDEX_FILE = 'index.sqlite';
 export const DAMAGED_INDEX_FILE = 'damaged-index.sqlite';
 export const RESERVE_FILE = 'reserve';
 const SEGMENT = /^(events-\d{4}-\d\d-\d\d-\d\d-\d\d-\d{3}(?:-\d+)?\.jsonl)(\.gz)?$/;
-const OURS = /^(?:(?:damaged-)?index\.sqlite(?:-wal|-shm|-journal)?|lock(?:-journal)?|reserve|.*\.tmp)$/;
+const OURS =
+  /^(?:(?:damaged-)?index\.sqlite(?:-wal|-shm|-journal)?|lock(?:-journal)?|reserve|archive|.*\.tmp)$/;
 
 export interface SegmentFile {
   /** Name without `.gz`. */
