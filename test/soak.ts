@@ -1,4 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type TormentReport, torment, type Victim } from './crash/torment.ts';
 import { fuzz } from './fuzz/fuzzing.ts';
@@ -13,11 +16,12 @@ import { killRounds } from './store/file/kill-rounds.ts';
 
 /**
  * `npm run soak`: what CI does briefly, for long. 200 kills of the service and of PostgreSQL, a million hostile inputs,
- * ten minutes of racing; 1,000 kills of the file store, every system call of it failing in every way,
- * and every bit of it flipped.
+ * ten minutes of racing; 1,000 kills of the file store, every system call of it failing in every way, every bit of it
+ * flipped, and a service on it that is raced for and killed.
  *
  *   npm run soak -- --quick                             a tenth of it
- *   npm run soak -- --only race                         one of kills, fuzz, race, file-kills, file-calls, file-bits
+ *   npm run soak -- --only race                         one of kills, fuzz, race, or of file-kills, file-calls,
+ *                                                       file-bits, file-service
  *   npm run soak -- --only file-calls --slice 2/5       the second of five parts of what the file store goes through
  *   STELE_TEST_SEED=1 npm run soak                      what clients, killers and inputs draw is repeated
  *
@@ -153,6 +157,24 @@ async function fileCalls(): Promise<void> {
   );
 }
 
+/** A service with a file store: raced for, and killed. */
+async function fileService(): Promise<void> {
+  const inFolder = async (name: string, run: (store: string) => Promise<RaceReport>): Promise<void> => {
+    const folder = await mkdtemp(join(tmpdir(), 'stele-soak-'));
+    const { faults: found, figures } = await run(`file:${folder}?maxSize=65536&maxMemorySize=262144`);
+    note(`${name} of a service with a file store, seed ${seed}`, found, figures);
+    await rm(folder, { recursive: true, force: true });
+  };
+  const seconds = 300 * scale;
+  const kills = 100 * scale;
+  await inFolder(`${seconds} s of racing`, (store) =>
+    race({ seed, store, seconds, clients: 24, processes: 1 }),
+  );
+  await inFolder(`${kills} kills`, (store) =>
+    torment({ seed, store, victim: 'service', kills, clients: 8, processes: 1 }),
+  );
+}
+
 async function fileBits(): Promise<void> {
   const every = [0, 1, 2, 3, 4, 5, 6, 7];
   const { flips, missed } = await flipBits((at) => (values.quick && at % 10 > 0 ? [] : every));
@@ -179,6 +201,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   'file-kills': fileKills,
   'file-calls': fileCalls,
   'file-bits': fileBits,
+  'file-service': fileService,
 };
 
 const startedAt = performance.now();
