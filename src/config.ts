@@ -5,6 +5,7 @@ import { Value } from '@sinclair/typebox/value';
 import { type Finding, type Found, readEnvironment, readFile, readFlags } from './config-sources.ts';
 import { chooseStore, redactUrl, shown } from './config-store.ts';
 import { LIMITS } from './limits.ts';
+import { scheduleProblem } from './model/schedule.ts';
 import { didYouMean } from './spelling.ts';
 
 /**
@@ -242,7 +243,7 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
   if (faults.length > 0) throw new ConfigError(faults);
 
   const plain = ['host', 'port', 'logLevel', 'accessForce', 'eventIds', 'cache.ttlMs'].map(get);
-  const upkeep = ['retention.defaultPolicy', 'retention.archive', 'backups'].map(get);
+  const upkeep = [...SETTINGS.keys()].filter((key) => /^(retention|backups)/.test(key)).map(get);
   const all = [store, ...plain.slice(0, 3), ...access, ...plain.slice(3), ...upkeep];
   const value = <T>(key: string): T => all.find((one) => one.key === key)?.value as T;
   const keysFile = value<string | undefined>('keysFile');
@@ -289,8 +290,7 @@ function chooseRetention(get: (key: string) => Found, faults: string[]): Config[
   };
   const retainDays = given('retention.timePolicy.retainDays', 'time');
   const retainEvents = given('retention.countPolicy.retainEvents', 'count');
-  const schedule = get('retention.schedule').value;
-  const due = schedule === undefined ? {} : { schedule: String(schedule) };
+  const due = chooseSchedule(get('retention.schedule'), named, faults);
   switch (named.value) {
     case 'time':
       return { policy: { policy: 'time', retainDays, ...due }, ...where };
@@ -299,6 +299,19 @@ function chooseRetention(get: (key: string) => Found, faults: string[]): Config[
     default:
       return { policy: { policy: 'infinite' }, ...where };
   }
+}
+
+function chooseSchedule(found: Found, named: Found, faults: string[]): { schedule?: string } {
+  if (found.value === undefined) return {};
+  if (named.value === 'infinite') {
+    faults.push(
+      `retention.schedule (${found.source}): has no effect with retention.defaultPolicy: infinite.`,
+    );
+  }
+  const schedule = String(found.value);
+  const problem = scheduleProblem(schedule, Date.now());
+  if (problem !== undefined) faults.push(`${shown(found)} (${found.source}): ${problem}.`);
+  return { schedule };
 }
 
 /** Keys are asked for as soon as other machines can connect. */

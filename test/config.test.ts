@@ -52,6 +52,11 @@ t.test('a policy of retention is complete, and its places are folders', async (t
   for (const [yaml, fault] of [
     ['retention.defaultPolicy: time', /^retention\.timePolicy\.retainDays: is missing/],
     ['retention.countPolicy.retainEvents: 3', /^retention\.countPolicy\.retainEvents .*no effect without/],
+    [
+      'retention: {defaultPolicy: count, countPolicy: {retainEvents: 3}, schedule: daily}',
+      /^retention\.schedule .*is not a schedule of cron/,
+    ],
+    ['retention.schedule: 0 3 * * *', /^retention\.schedule .*no effect with/],
     ['retention.archive: postgres://x', /^retention\.archive .*has to be a folder/],
     ['backups: ./b', /^backups .*has to be a folder/],
     ['retention.defaultPolicy: custom', /^retention\.defaultPolicy .*has to be one of/],

@@ -2,11 +2,11 @@ import type { Logger } from 'pino';
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
+import { nextDue, scheduleProblem } from '../model/schedule.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Backend, DocumentWrite } from '../store/store.ts';
 import { backup } from './backup.ts';
 import { type CompactionRequest, compaction, lastBefore } from './compaction.ts';
-import { nextDue, parseCron } from './cron.ts';
 import { type Job, Jobs } from './jobs.ts';
 import { filterOf, type RetentionPolicy } from './policy.ts';
 import { requireArchive } from './removal-job.ts';
@@ -177,13 +177,8 @@ export class Upkeep {
       }
     }
     if (!('schedule' in policy) || policy.schedule === undefined) return;
-    let due: number | undefined;
-    try {
-      due = nextDue(parseCron(policy.schedule), this.#now());
-    } catch (error) {
-      throw fault('/schedule', (error as Error).message);
-    }
-    if (due === undefined) throw fault('/schedule', 'names no day that ever comes');
+    const problem = scheduleProblem(policy.schedule, this.#now());
+    if (problem !== undefined) throw fault('/schedule', problem);
   }
 
   async #policy(): Promise<RetentionPolicy> {
@@ -193,7 +188,7 @@ export class Upkeep {
 
   async #nextRun(policy: RetentionPolicy): Promise<string | null> {
     if (!('schedule' in policy) || policy.schedule === undefined) return null;
-    const due = nextDue(parseCron(policy.schedule), this.#now());
+    const due = nextDue(policy.schedule, this.#now());
     return due === undefined ? null : new Date(due).toISOString();
   }
 
@@ -219,7 +214,7 @@ export class Upkeep {
       await this.#appender.append({ events: [], checks: [], writes: [write] });
       return;
     }
-    const due = nextDue(parseCron(policy.schedule), last.atMs);
+    const due = nextDue(policy.schedule, last.atMs);
     if (due === undefined || due > nowMs) return;
     await this.jobs.create('retention', { policy }, [write]);
   }
