@@ -6,6 +6,7 @@ import type { Appended, AppendOptions, NewEvent, RecordedEvent } from './event.t
 import { type Aggregate, type AggregateGroup, createFigures, type Figures } from './figures.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { type Imported, importLines } from './import.ts';
+import { type CompactOptions, compactEvents } from './jobs.ts';
 import { type Page, type PageOptions, queryPage, queryPages, readAll } from './read.ts';
 import { createSnapshots, orNull, type Snapshots } from './snapshots.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
@@ -65,6 +66,14 @@ export interface Client extends Figures {
   /** Counts and first and last positions by type, tag or time. */
   aggregate(aggregate: Aggregate): Promise<readonly AggregateGroup[]>;
 
+  /**
+   * Removes what was recorded before a position or a time, after it was archived, and gives the number of events
+   * removed. Waits for as long as that takes.
+   *
+   * @throws SteleError with what the job failed with; VALIDATION_FAILED where the service knows no archive.
+   */
+  compactEvents(before: number | string, options?: CompactOptions): Promise<number>;
+
   readonly snapshots: Snapshots;
 }
 
@@ -115,6 +124,7 @@ export function createClient(options: ClientOptions): Client {
     pages: (filter = {}, page = {}) => queryPages(transport, filter, page),
     read: (filter = {}, more = {}) => readAll(transport, filter, more),
     follow: (filter = {}, more = {}) => follow(transport, filter, more),
+    compactEvents: (before, more = {}) => compactEvents(transport, before, more),
     snapshots: createSnapshots(transport),
   };
 }

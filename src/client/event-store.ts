@@ -67,6 +67,12 @@ export interface IEventStore {
   /** The latest snapshot, with the state in `data`. */
   getSnapshot(aggregateId: string): Promise<Snapshot | null>;
 
+  /**
+   * Removes what was recorded before a position or a time, and gives the number of events removed. They are in the
+   * archive of the service then. @throws EventStoreError STORAGE_ERROR when nothing or not all of it was removed.
+   */
+  compactEvents(before: number | string): Promise<number>;
+
   /** Never throws: not to be reachable is a finding. */
   healthCheck(): Promise<HealthStatus>;
   getMetrics(): Promise<EventStoreMetrics>;
@@ -114,6 +120,8 @@ export function createEventStore(client: Client, options: EventStoreOptions = {}
         await client.snapshots.put(aggregateId, versionOrState, snapshot ?? { data: {} });
       }),
     getSnapshot: (aggregateId) => reading(() => client.snapshots.latest(aggregateId)),
+
+    compactEvents: (before) => writing(() => client.compactEvents(before)),
 
     healthCheck: () => healthOf(client),
     getMetrics: () =>

@@ -25,6 +25,7 @@ export type {
 export type { Aggregate, AggregateGroup, EventType, GroupBy, Head, Info, Readiness } from './figures.ts';
 export type { FollowOptions, Gap } from './follow.ts';
 export type { Imported } from './import.ts';
+export type { CompactOptions, Job } from './jobs.ts';
 export type { Page, PageOptions } from './read.ts';
 export type { NewSnapshot, Snapshot, Snapshots, SnapshotVersion } from './snapshots.ts';
 export type { Retry, TransportOptions } from './transport.ts';

@@ -18,6 +18,8 @@ export interface Backend {
   readonly name: string;
   /** Identity of the log's history (UUID). Known after `start`. */
   readonly logId: string;
+  /** No other process can have the store open: what an earlier one held is free. */
+  readonly isExclusive?: true;
 
   /** Connects, checks or makes the schema, and begins to watch for events of other processes. Idempotent. */
   start(): Promise<void>;

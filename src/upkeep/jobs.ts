@@ -195,7 +195,7 @@ export class Jobs {
       const body = parse(document);
       const isOver = body.state !== 'waiting' && body.state !== 'running';
       // A job that nobody has in hands is over at once.
-      const isIdle = body.state === 'waiting' || (body.leasedUntilMs ?? 0) < this.#now();
+      const isIdle = body.state === 'waiting' || !this.#isHeld(body);
       const next: Body | null = isOver
         ? null
         : isIdle
@@ -240,8 +240,7 @@ export class Jobs {
     const nowMs = this.#now();
     for (const { key, revision, ...document } of (await this.#documents()).reverse()) {
       const body = parse(document);
-      const isHeld = body.state === 'running' && (body.leasedUntilMs ?? 0) >= nowMs;
-      if (isHeld) return undefined;
+      if (body.state === 'running' && this.#isHeld(body)) return undefined;
       if (body.state !== 'running' && body.state !== 'waiting') continue;
       if ((body.notBeforeMs ?? 0) > nowMs || this.#kinds[body.kind] === undefined) continue;
       const { notBeforeMs: _, ...rest } = body;
@@ -385,6 +384,12 @@ export class Jobs {
     }
     held.revision = document.revision;
     held.body = { ...held.body, ...(body.isCancelled && { isCancelled: true }) };
+  }
+
+  /** Whether somebody works on a running job. Who has the store for himself knows that it is nobody else. */
+  #isHeld({ owner, leasedUntilMs = 0 }: Body): boolean {
+    if (this.#backend.isExclusive && owner !== this.#owner) return false;
+    return leasedUntilMs >= this.#now();
   }
 
   #lease(): Pick<Body, 'owner' | 'leasedUntilMs'> {

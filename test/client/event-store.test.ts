@@ -8,6 +8,7 @@ import {
 } from '../../src/client/index.ts';
 import { backends, type StoreKind } from '../helpers/backends.ts';
 import { startHttpService } from '../helpers/http-service.ts';
+import { place } from '../upkeep/stage.ts';
 
 async function setUp(t: Test, kind: StoreKind) {
   const service = await startHttpService(t, { argv: ['--store', await kind.url(t)] });
@@ -221,6 +222,26 @@ await backends(t, (t, kind) => {
     });
     await folding.createSnapshot('issue-42', 8);
     t.match(await store.getSnapshot('issue-42'), { version: 8, data: { of: 'issue-42', events: 1 } });
+  });
+
+  t.test('a compaction gives the number of events that it removed', async (t) => {
+    const argv = ['--retention-archive', await place(t)];
+    const service = await startHttpService(t, { store: await kind.url(t), argv });
+    const client = createClient({ url: service.origin });
+    const store = createEventStore(client);
+    await store.appendBatch(Array.from({ length: 9 }, () => ({ type: 'A', data: {} })));
+    t.equal(await store.compactEvents(6), 5);
+    t.match(await store.getMetrics(), { position: 10, oldest: 6 });
+    let looks = 0;
+    const onProgress = () => {
+      looks += 1;
+    };
+    t.equal(await client.compactEvents(9, { dropIndex: true, onProgress }), 3);
+    t.ok(looks > 0);
+    await t.rejects(store.compactEvents(1000), {
+      code: 'STORAGE_ERROR',
+      context: { code: 'POSITION_AHEAD' },
+    });
   });
 
   t.test('health and figures', async (t) => {

@@ -63,6 +63,7 @@ export interface FileBackendOptions {
  */
 export class FileBackend implements Backend {
   readonly name = 'file';
+  readonly isExclusive = true;
   readonly #options: FileOptions;
   readonly #metrics: Metrics;
   readonly #logger: Logger;

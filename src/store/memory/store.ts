@@ -53,6 +53,7 @@ const BLOCK_EVENTS = 256;
  */
 export class MemoryBackend implements Backend {
   readonly name = 'memory';
+  readonly isExclusive = true;
   readonly #metrics: Metrics;
   readonly #now: () => number;
   /** In order of position. What was loaded may have gaps. */
