@@ -237,6 +237,18 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     tests: [DAMAGE_TEST],
   },
   {
+    name: 'file-index-flip-unseen',
+    why: 'A flipped bit in the index gives wrong answers: SQLite has no sums.',
+    edits: [
+      {
+        file: RECOVERY,
+        find: `  if (!(await isIndexAsNoted(folder))) {`,
+        replace: `  if (!(await isIndexAsNoted(folder)) && folder === '') {`,
+      },
+    ],
+    tests: ['test/store/file/index.test.ts'],
+  },
+  {
     name: 'file-loss-overlooked',
     why: 'A log that is shorter than what its index knows is taken for a whole one, and written on.',
     edits: [

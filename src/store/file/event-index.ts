@@ -12,8 +12,9 @@ import {
   type LogPlace,
   listOf,
 } from './generation.ts';
+import type { PostingRun } from './postings.ts';
 import type { DocumentState } from './record.ts';
-import type { PostingRun, SqliteIndex } from './sqlite-index.ts';
+import type { SqliteIndex } from './sqlite-index.ts';
 
 const OVERFULL = 1.5;
 

@@ -7,12 +7,14 @@ import { LOG_FILE, type LogIdentity, MANIFEST_FILE, readIdentity, writeIdentity 
 
 /** The files of a store, by what they are. */
 export const INDEX_FILE = 'index.sqlite';
+/** What the index was at the last orderly stop. */
+export const INDEX_SUM_FILE = 'index.sqlite.sha256';
 /** Stands in for the index while the log is damaged: the index as it was is evidence. */
 export const DAMAGED_INDEX_FILE = 'damaged-index.sqlite';
 export const RESERVE_FILE = 'reserve';
 const SEGMENT = /^(events-\d{4}-\d\d-\d\d-\d\d-\d\d-\d{3}(?:-\d+)?\.jsonl)(\.gz)?$/;
 const OURS =
-  /^(?:(?:damaged-)?index\.sqlite(?:-wal|-shm|-journal)?|lock(?:-journal)?|reserve|archive|.*\.tmp)$/;
+  /^(?:(?:damaged-)?index\.sqlite(?:-wal|-shm|-journal|\.sha256)?|lock(?:-journal)?|reserve|archive|.*\.tmp)$/;
 
 export interface SegmentFile {
   /** Name without `.gz`. */

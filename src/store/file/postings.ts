@@ -37,3 +37,8 @@ export function decodePostings(first: number, bytes: Uint8Array): number[] {
   }
   return positions;
 }
+
+export interface PostingRun {
+  readonly last: number;
+  readonly positions: readonly number[];
+}

@@ -4,8 +4,17 @@ import type { Logger } from 'pino';
 import { disk } from './disk.ts';
 import { establishIndex } from './establish-index.ts';
 import type { EventIndex } from './event-index.ts';
-import { INDEX_FILE, identify, listSegments, removeDrafts, removeFile, segmentName } from './folder.ts';
+import {
+  INDEX_FILE,
+  identify,
+  listSegments,
+  removeDrafts,
+  removeFile,
+  removeIndex,
+  segmentName,
+} from './folder.ts';
 import type { LogPlace } from './generation.ts';
+import { isIndexAsNoted } from './index-sum.ts';
 import { DamagedFile, type LogIdentity, type Manifest, readManifest, writeManifest } from './manifest.ts';
 import type { MemoryShares } from './options.ts';
 import type { Part } from './replay.ts';
@@ -62,6 +71,10 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
   const manifest = await withoutLeftovers(folder, await establishManifest(folder, findings));
   await settleSegments(folder, manifest, findings);
 
+  if (!(await isIndexAsNoted(folder))) {
+    logger.warn('the index is not what it was at the last stop and is built anew');
+    await removeIndex(folder, INDEX_FILE);
+  }
   const openPart = manifest.open;
   const scanned = openPart === undefined ? undefined : await scanOpen(files, openPart, findings);
   const place = findings.length === 0 ? placeOf(folder, identity.logId, logger) : undefined;

@@ -9,6 +9,7 @@ import { codeOf, disk, isFull } from './disk.ts';
 import type { EventIndex } from './event-index.ts';
 import { listSegments, nameBeside, removeFile, segmentName } from './folder.ts';
 import type { LogPlace } from './generation.ts';
+import { noteIndexSum } from './index-sum.ts';
 import { type Manifest, type SealedSegment, writeManifest } from './manifest.ts';
 import type { FileOptions } from './options.ts';
 import type { Recovered } from './recovery.ts';
@@ -251,8 +252,15 @@ export class Segments {
         ...manifest,
         ...(manifest.open === undefined ? {} : { open: { ...manifest.open, durableSize: size } }),
       })).catch((error: unknown) => this.#note(error, 'the manifest'));
+      await this.#noteIndex().catch((error: unknown) => this.#note(error, 'the sum of the index'));
     }
     await this.#writer.close();
+  }
+
+  async #noteIndex(): Promise<void> {
+    if (this.#index.older === undefined) return;
+    this.#index.older.settle();
+    await noteIndexSum(this.#options.folder);
   }
 
   /** Seals the open segment and goes on in another. What was appended is safe whether or not that works. */

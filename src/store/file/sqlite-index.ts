@@ -2,7 +2,7 @@ import { DatabaseSync } from '@photostructure/sqlite';
 import { StoreError } from '../../errors.ts';
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { type Entry, type Generation, type KnownKey, type LogPlace, listOf } from './generation.ts';
-import { decodePostings, encodePostings } from './postings.ts';
+import { decodePostings, encodePostings, type PostingRun } from './postings.ts';
 import {
   boundsOf,
   bytesOf,
@@ -42,11 +42,6 @@ const CACHE_KIB_MIN = 256;
 const TURN_ROWS = 500;
 
 type Row = readonly [number, Uint8Array, number, string, number, number, number, number, number];
-
-export interface PostingRun {
-  readonly last: number;
-  readonly positions: readonly number[];
-}
 
 export class SqliteIndex {
   readonly #database: Database;
@@ -169,6 +164,11 @@ export class SqliteIndex {
   /** The log got another identity. */
   adopt(logId: string): void {
     this.#remember('logId', logId);
+  }
+
+  /** Brings everything into the one file. */
+  settle(): void {
+    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
   close(): void {

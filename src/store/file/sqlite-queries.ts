@@ -1,6 +1,6 @@
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { type Entry, type Generation, typeKey } from './generation.ts';
-import type { PostingRun } from './sqlite-index.ts';
+import type { PostingRun } from './postings.ts';
 
 /** Questions to the index that take more than one step, or a statement of their own. */
 export interface Sql {

@@ -1,11 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { DatabaseSync } from '@photostructure/sqlite';
 import t from 'tap';
 import { removeIndex } from '../../../src/store/file/folder.ts';
 import type { Backend } from '../../../src/store/store.ts';
 import { decide, event } from '../../helpers/requests.ts';
-import { contentOf, fill, folder, open } from './stage.ts';
+import { contentOf, fill, flipBit, folder, open } from './stage.ts';
 
 const SMALL = '?maxSize=4096&maxMemorySize=4096';
 const TABLES = ['events', 'postings', 'types', 'documents', 'keys'];
@@ -44,6 +45,24 @@ t.test('an index that was deleted is built anew and is what it was', async (t) =
   t.strictSame(await contentOf(rebuilt), before);
   await rebuilt.stop();
   t.strictSame(rowsOf(where), rows);
+});
+
+t.test('a bit of the index that was flipped while the store was stopped is found', async (t) => {
+  const where = await folder(t);
+  const backend = await open(where, SMALL);
+  await fill(backend, 20);
+  const before = await contentOf(backend);
+  await backend.stop();
+  const { size } = await stat(join(where, 'index.sqlite'));
+  for (let at = 0; at < size; at += Math.ceil(size / 60)) {
+    await flipBit(join(where, 'index.sqlite'), at, at % 8);
+    const again = await open(where, SMALL);
+    if (!isDeepStrictEqual(await contentOf(again), before)) t.fail(`byte ${at}`);
+    t.match(await again.health(), { checks: { file: { ok: true } } });
+    await again.stop();
+    t.strictSame(rowsOf(where)['events']?.length, 60);
+  }
+  t.ok(size > 20_000, `${size} bytes`);
 });
 
 t.test('an index that is not one, or of another log, is built anew', async (t) => {
