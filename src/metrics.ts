@@ -238,5 +238,10 @@ export function createMetrics() {
   for (const decided of ['memory', 'store']) metrics.conflicts.inc({ decided }, 0);
   for (const result of ['replayed', 'refused']) metrics.duplicates.inc({ result }, 0);
   for (const reason of ['buffer', 'stall']) metrics.streamEvictions.inc({ reason }, 0);
+  for (const kind of ['retention', 'compaction', 'backup']) {
+    for (const outcome of ['done', 'failed', 'cancelled', 'waiting', 'lost']) {
+      metrics.jobs.inc({ kind, outcome }, 0);
+    }
+  }
   return metrics;
 }

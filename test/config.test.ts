@@ -288,6 +288,7 @@ file:
     folder: '/var/lib/100% sure?',
     maxSize: 1_048_576,
     compression: 'none',
+    readOnly: false,
     maxMemorySize: 65_536,
   });
   const cwd = folder(t);

@@ -20,6 +20,8 @@ export interface Backend {
   readonly logId: string;
   /** No other process can have the store open: what an earlier one held is free. */
   readonly isExclusive?: true;
+  /** It was opened so that nothing is written to it. */
+  readonly isReadOnly?: boolean;
 
   /** Connects, checks or makes the schema, and begins to watch for events of other processes. Idempotent. */
   start(): Promise<void>;

@@ -75,7 +75,8 @@ export class Upkeep {
   }
 
   start(): void {
-    if (this.#timer !== undefined) return;
+    // A backup that is looked into keeps what it has, whatever the policy in it says.
+    if (this.#timer !== undefined || this.#backend.isReadOnly) return;
     this.#timer = setInterval(() => this.look(), this.#options.pollMs ?? LIMITS.jobPollMs);
     this.#timer.unref();
     this.look();

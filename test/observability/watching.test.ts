@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { parse } from 'yaml';
 import { temporaryFolder } from '../helpers/command-line.ts';
 import { startHttpService } from '../helpers/http-service.ts';
+import { ended, place } from '../upkeep/stage.ts';
 
 /**
  * What Prometheus and Grafana are given is not run here, so everything it could be wrong about is checked: that the
@@ -106,8 +107,12 @@ t.test('the queries of the dashboard are valid to promtool', { skip }, async (t)
 });
 
 t.test('every metric that an alert or a panel names is one of a running service', async (t) => {
-  const { call } = await startHttpService(t, { store: `embedded:${temporaryFolder(t)}/pg` });
+  const argv = ['--backups', await place(t)];
+  const { call, service } = await startHttpService(t, { store: `embedded:${temporaryFolder(t)}/pg`, argv });
   await call('/v1/events', { method: 'POST', body: '{"type":"A","data":{}}' });
+  await ended({ call }, await call('/v1/backups', { method: 'POST', body: '{}' }));
+  service.upkeep.look();
+  while (!(await call('/metrics')).text.includes('stele_last_backup')) await new Promise(setImmediate);
   const { text } = await call('/metrics');
   const samples = new Map<string, Set<string>>();
   for (const [, name = '', labels = ''] of text.matchAll(/^(\w+)(?:\{(.*)\})? /gm)) {

@@ -142,3 +142,15 @@ t.test('a job that waits can be cancelled, and one that has ended forgotten', as
   t.equal((await stele.call('/v1/jobs/x')).status, 400);
   t.equal((await stele.service.backend.head()).oldest, 1);
 });
+
+t.test('an archive can be looked into, and takes nothing meanwhile', async (t) => {
+  const archive = await place(t);
+  const stele = await startHttpService(t, { argv: ['--retention-archive', archive] });
+  await append(stele, events(20));
+  await ended(stele, await stele.call('/v1/compactions', post({ before: 16 })));
+  const looked = await startHttpService(t, { store: `${archive}?readOnly=true` });
+  t.same(bodyOf(await looked.call('/v1/events/count')), { count: 15 });
+  t.match(bodyOf(await looked.call('/v1/events', post({ type: 'A', data: {} }))), { code: 'READ_ONLY' });
+  t.match(bodyOf(await looked.call('/v1/compactions', post({ before: 3 }))), { code: 'READ_ONLY' });
+  t.equal((await looked.call('/readyz')).status, 200);
+});

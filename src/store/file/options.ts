@@ -7,6 +7,8 @@ export interface FileOptions {
   /** Bytes after which a segment is sealed and another begins. */
   readonly maxSize: number;
   readonly compression: 'gzip' | 'none';
+  /** Takes no writes: for an archive or a backup that is only looked into. */
+  readonly readOnly: boolean;
   /** Bytes for the newest part of the index, and for pages and blocks of the rest of the log. */
   readonly maxMemorySize: number;
 }
@@ -24,7 +26,7 @@ const INTEGERS = {
   },
 } as const;
 /** The first of each is what it is when nothing is said. */
-const CHOICES = { compression: ['gzip', 'none'] } as const;
+const CHOICES = { compression: ['gzip', 'none'], readOnly: ['false', 'true'] } as const;
 
 /** @throws StoreError VALIDATION_FAILED with the parameter and its value. */
 export function parseFileUrl(text: string): FileOptions {
@@ -65,6 +67,7 @@ export function parseFileUrl(text: string): FileOptions {
     folder,
     maxSize: integer('maxSize'),
     compression: choice('compression'),
+    readOnly: choice('readOnly') === 'true',
     maxMemorySize: integer('maxMemorySize'),
   };
 }

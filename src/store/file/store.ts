@@ -83,6 +83,10 @@ export class FileBackend implements Backend {
     this.#now = now;
   }
 
+  get isReadOnly(): boolean {
+    return this.#options.readOnly;
+  }
+
   get logId(): string {
     return this.#logId;
   }
@@ -98,14 +102,16 @@ export class FileBackend implements Backend {
       const logger = this.#logger;
       const recovered = await recover(files, { folder, logger, memory, turn });
       const { identity, findings, lastRecordedAt, open } = recovered;
+      const { readOnly } = this.#options;
       const segments =
-        open &&
-        (await Segments.open(recovered, open, {
-          files,
-          options: this.#options,
-          logger,
-          onFatal: this.#onFatal,
-        }));
+        open === undefined || readOnly
+          ? undefined
+          : await Segments.open(recovered, open, {
+              files,
+              options: this.#options,
+              logger,
+              onFatal: this.#onFatal,
+            });
       for (const finding of findings) {
         logger.error(finding, 'the log is damaged: the store can only be read, and nothing was deleted');
       }
@@ -296,9 +302,13 @@ export class FileBackend implements Backend {
 
 function writable(segments: Segments | undefined): Segments {
   if (segments !== undefined) return segments;
-  throw new StoreError('READ_ONLY', 'The log is damaged and can only be read until it is repaired.', {
-    retryAfterSeconds: 60,
-  });
+  throw new StoreError(
+    'READ_ONLY',
+    'The log is damaged, or was opened with readOnly=true, and can only be read.',
+    {
+      retryAfterSeconds: 60,
+    },
+  );
 }
 
 /** The first millisecond that is not before a time. */
