@@ -17,6 +17,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   backup: () => import('./cli/backup.ts'),
   restore: () => import('./cli/restore.ts'),
   verify: () => import('./cli/verify.ts'),
+  'rebuild-index': () => import('./cli/rebuild-index.ts'),
   doctor: () => import('./cli/doctor.ts'),
   config: () => import('./cli/config.ts'),
 };

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { StoreError } from '../errors.ts';
-import type { Metrics } from '../metrics.ts';
+import { createMetrics, type Metrics } from '../metrics.ts';
 import { parseFileUrl } from './file/options.ts';
 import { openFile } from './file/store.ts';
 import { verifyFiles } from './file/verify.ts';
@@ -11,6 +11,7 @@ import { renewLogId } from './postgres/log-id.ts';
 import { type MigrationStatus, migrate, migrationStatus } from './postgres/migrate.ts';
 import { openPostgres } from './postgres/store.ts';
 import type { Backend } from './store.ts';
+import { systemEvent } from './system-event.ts';
 import { FINDINGS_MAX, type VerifyFinding } from './verify.ts';
 
 export interface OpenOptions {
@@ -96,6 +97,30 @@ export async function renewStoreLogId(
     return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, renewLogId);
   }
   return undefined;
+}
+
+/** Builds the index of a file store anew and records it in the log. @throws StoreError for any other store. */
+export async function rebuildStoreIndex(
+  url: string,
+  { logger }: { logger: Logger },
+): Promise<{ readonly position: number; readonly indexedTo: number; readonly seconds: number }> {
+  if (!url.startsWith('file:')) throw refusal('Only a file store keeps an index of its own.');
+  const startedMs = performance.now();
+  const backend = openFile(url, { metrics: createMetrics(), logger, freshIndex: true });
+  try {
+    await backend.start();
+    const seconds = Math.round(performance.now() - startedMs) / 1000;
+    const { position: indexedTo } = await backend.head();
+    const event = systemEvent('$stele.index-rebuilt', { position: indexedTo, seconds });
+    const { verdicts } = await backend.append([{ events: [event], checks: [], writes: [] }]);
+    const [verdict] = verdicts;
+    if (verdict?.kind !== 'stored')
+      throw new StoreError('STORAGE_ERROR', 'The new index could not be recorded.');
+    const position = verdict.firstPosition;
+    return { position, indexedTo, seconds };
+  } finally {
+    await backend.stop();
+  }
 }
 
 function refusal(detail: string): StoreError {

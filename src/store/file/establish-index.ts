@@ -38,6 +38,7 @@ export async function establishIndex(files: SegmentFiles, sources: IndexSources)
   await removeIndex(folder, DAMAGED_INDEX_FILE);
   const findings: Finding[] = [];
   if (!isDamaged) {
+    if (options.freshIndex) await removeIndex(folder, INDEX_FILE);
     let older = await openIndex(sources);
     for (;;) {
       const { place } = older;
@@ -74,6 +75,7 @@ async function teach(
   const index = new EventIndex(older, start, { bytesMax: options.memory.indexBytes });
   const replay = new Replay(files, index, { turn: options.turn, isWhole });
   await replay.run(parts, older.place);
+  index.settle();
   return { index, findings: replay.findings, lastRecordedAt: replay.lastRecordedAt };
 }
 

@@ -28,7 +28,7 @@ const OVERFULL = 1.5;
  */
 export class EventIndex {
   readonly #older: SqliteIndex | undefined;
-  readonly #generationBytes: number;
+  #generationBytes: number;
   readonly #bytesMax: number;
   #generations: Generation[];
   #end: LogPlace;
@@ -45,7 +45,7 @@ export class EventIndex {
   constructor(older: SqliteIndex | undefined, start: LogPlace, { bytesMax }: { bytesMax: number }) {
     this.#older = older;
     this.#bytesMax = bytesMax;
-    this.#generationBytes = Math.max(1, Math.floor(bytesMax / 4));
+    this.#generationBytes = bytesMax;
     this.#end = older?.place ?? start;
     this.#lastId = older?.lastId ?? '';
     this.#generations = [new Generation(this.#end)];
@@ -54,6 +54,14 @@ export class EventIndex {
     this.#oldest = bounds?.oldest;
     this.#removed = bounds?.removed ?? 0;
     this.#indexedFrom = bounds?.indexedFrom ?? 1;
+  }
+
+  /**
+   * The log was gone through, and what comes from now on is new. While it is gone through a generation takes all of the
+   * memory: each goes through most pages of the tree of terms, so that a few large ones are written sooner than many.
+   */
+  settle(): void {
+    this.#generationBytes = Math.max(1, Math.floor(this.#bytesMax / 2));
   }
 
   /** The end of the log as far as it is known here. */

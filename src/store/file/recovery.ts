@@ -38,6 +38,8 @@ export interface RecoveryOptions {
   readonly folder: string;
   readonly logger: Logger;
   readonly memory: MemoryShares;
+  /** Whether to throw the index away, however good it is. */
+  readonly freshIndex: boolean;
   readonly turn: () => Promise<void>;
 }
 

@@ -13,15 +13,7 @@ import {
   type Sql,
   takeDocumentsAndKeys,
 } from './sqlite-queries.ts';
-import {
-  COLUMNS,
-  EVENT_VALUES,
-  insertEvents,
-  insertPostings,
-  POSTING_VALUES,
-  Rows,
-  type SQLInputValue,
-} from './sqlite-rows.ts';
+import { COLUMNS, INTO_EVENTS, INTO_POSTINGS, Rows, type SQLInputValue } from './sqlite-rows.ts';
 import { FORMAT, SCHEMA } from './sqlite-schema.ts';
 
 /**
@@ -309,14 +301,14 @@ export class SqliteIndex {
   ): Promise<void> {
     this.#database.exec('BEGIN');
     try {
-      const events = new Rows(EVENT_VALUES, (rows, values) => this.#run(insertEvents(rows), ...values));
+      const events = new Rows(INTO_EVENTS, (sql, values) => this.#run(sql, ...values));
       for (const [index, entry] of generation.entries.entries()) {
         this.#addEvent(events, entry);
         if (index % TURN_ROWS === TURN_ROWS - 1) await turn();
       }
       events.end();
       // In the order of the tree, which then grows page by page.
-      const postings = new Rows(POSTING_VALUES, (rows, values) => this.#run(insertPostings(rows), ...values));
+      const postings = new Rows(INTO_POSTINGS, (sql, values) => this.#run(sql, ...values));
       const terms = [...generation.postings.keys()].sort();
       for (const [index, term] of terms.entries()) {
         const positions = listOf(generation.postings.get(term) ?? []);

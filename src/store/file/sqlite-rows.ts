@@ -1,46 +1,49 @@
 export type SQLInputValue = number | string | Uint8Array;
 
 export const COLUMNS = 'position, id, type, timestamp, segment, offset, length, before, removed';
-export const EVENT_VALUES = 9;
-export const POSTING_VALUES = 5;
 
 /** Rows that are inserted by one statement: the way into SQLite costs as much as the row. */
 const ROWS_AT_ONCE = 20;
 
 /** Collects rows and hands them on together; what is left at the end goes one by one. */
 export class Rows {
-  readonly #width: number;
-  readonly #insert: (rows: number, values: SQLInputValue[]) => void;
+  readonly #insertion: Insertion;
+  readonly #run: (sql: string, values: SQLInputValue[]) => void;
   #values: SQLInputValue[] = [];
 
-  constructor(width: number, insert: (rows: number, values: SQLInputValue[]) => void) {
-    this.#width = width;
-    this.#insert = insert;
+  constructor(insertion: Insertion, run: (sql: string, values: SQLInputValue[]) => void) {
+    this.#insertion = insertion;
+    this.#run = run;
   }
 
   add(...row: SQLInputValue[]): void {
     for (const value of row) this.#values.push(value);
-    if (this.#values.length < ROWS_AT_ONCE * this.#width) return;
-    this.#insert(ROWS_AT_ONCE, this.#values);
+    if (this.#values.length < ROWS_AT_ONCE * this.#insertion.width) return;
+    this.#run(this.#insertion.many, this.#values);
     this.#values = [];
   }
 
   end(): void {
-    for (let at = 0; at < this.#values.length; at += this.#width)
-      this.#insert(1, this.#values.slice(at, at + this.#width));
+    const { width, one } = this.#insertion;
+    for (let at = 0; at < this.#values.length; at += width)
+      this.#run(one, this.#values.slice(at, at + width));
     this.#values = [];
   }
 }
 
-export function insertEvents(rows: number): string {
-  return `INSERT INTO events (${COLUMNS}) VALUES ${rowMarks(EVENT_VALUES, rows)}`;
+/** The statements that insert rows, made once: their text is what they are found by. */
+export interface Insertion {
+  readonly width: number;
+  readonly one: string;
+  readonly many: string;
 }
 
-export function insertPostings(rows: number): string {
-  return `INSERT INTO postings (term, last, first, count, positions) VALUES ${rowMarks(POSTING_VALUES, rows)}`;
-}
+export const INTO_EVENTS = insertion('events', COLUMNS);
+export const INTO_POSTINGS = insertion('postings', 'term, last, first, count, positions');
 
-function rowMarks(width: number, rows: number): string {
+function insertion(table: string, columns: string): Insertion {
+  const width = columns.split(', ').length;
   const row = `(${Array(width).fill('?').join(', ')})`;
-  return Array(rows).fill(row).join(', ');
+  const begin = `INSERT INTO ${table} (${columns}) VALUES`;
+  return { width, one: `${begin} ${row}`, many: `${begin} ${Array(ROWS_AT_ONCE).fill(row).join(', ')}` };
 }

@@ -53,6 +53,8 @@ export interface FileBackendOptions {
   /** Told when the process has to start anew: what was written last may not be on the disk. */
   readonly onFatal?: ((error: Error) => void) | undefined;
   readonly now?: () => number;
+  /** Throws the index away and builds it anew. */
+  readonly freshIndex?: boolean;
 }
 
 /**
@@ -69,13 +71,18 @@ export class FileBackend implements Backend {
   readonly #logger: Logger;
   readonly #onFatal: (error: Error) => void;
   readonly #now: () => number;
+  readonly #freshIndex: boolean;
   #running: Running | undefined;
   #logId = '';
   #lastMs = 0;
   /** Calls that write, one behind the other; `stop` waits for the last. */
   #work: Promise<unknown> = Promise.resolve();
 
-  constructor(options: FileOptions, { metrics, logger, onFatal, now = Date.now }: FileBackendOptions) {
+  constructor(
+    options: FileOptions,
+    { metrics, logger, onFatal, now = Date.now, freshIndex = false }: FileBackendOptions,
+  ) {
+    this.#freshIndex = freshIndex;
     this.#options = options;
     this.#metrics = metrics;
     this.#logger = logger;
@@ -100,7 +107,13 @@ export class FileBackend implements Backend {
     const files = new SegmentFiles(folder, { memoryBytes: memory.filesBytes });
     try {
       const logger = this.#logger;
-      const recovered = await recover(files, { folder, logger, memory, turn });
+      const recovered = await recover(files, {
+        folder,
+        logger,
+        memory,
+        freshIndex: this.#freshIndex,
+        turn,
+      });
       const { identity, findings, lastRecordedAt, open } = recovered;
       const { readOnly } = this.#options;
       const segments =
