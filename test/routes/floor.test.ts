@@ -90,6 +90,18 @@ t.test('what was read from memory a moment ago is gone too', async (t) => {
   t.same(positions(pageOf(await stele.call('/v1/events?after=6')).events), [7, 9, 10]);
 });
 
+t.test('an event that was removed is no event that was sent before', async (t) => {
+  const stele = await startHttpService(t);
+  const sent = { id: '01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11', type: 'A', data: { n: 1 } };
+  const headers = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
+  const again = async () => await stele.call('/v1/events', post(sent, headers));
+  t.equal((await again()).status, 201);
+  t.equal((await again()).headers['idempotent-replayed'], 'true');
+  await append(stele, [{}]);
+  await removed(stele, 1);
+  t.match(bodyOf(await again()), { status: 409, code: 'DUPLICATE_EVENT', ids: [sent.id] });
+});
+
 t.test('a condition that reaches below a dropped index is a conflict of its own', async (t) => {
   await backends(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });

@@ -123,6 +123,26 @@ t.test('an archive that is damaged, or another log’s, keeps everything where i
   t.equal((await other.service.backend.head()).oldest, 1);
 });
 
+t.test('an archive that is whole and says something else keeps everything where it is', async (t) => {
+  const archive = await place(t);
+  const stele = await startHttpService(t, { argv: ['--retention-archive', archive] });
+  const { backend } = stele.service;
+  await append(stele, events(20));
+  const other = await openStarted(t, archive);
+  await other.adopt(backend.logId);
+  for await (const block of backend.records({ after: 0, upTo: 10 }, { signal })) {
+    const changed = block.map((one) => (one.position === 7 ? { ...one, body: `${one.body} ` } : one));
+    await other.load({ events: changed });
+  }
+  await other.stop();
+  const failed = await ended(stele, await stele.call('/v1/compactions', post({ before: 16 })));
+  t.match(failed, {
+    state: 'failed',
+    error: { code: 'STORAGE_ERROR', detail: /position 7 differ.*Nothing was removed/ },
+  });
+  t.match(await backend.head(), { oldest: 1, removed: 0 });
+});
+
 t.test('a job that waits can be cancelled, and one that has ended forgotten', async (t) => {
   const archive = await place(t);
   const stele = await startHttpService(t, { argv: ['--retention-archive', archive] });
