@@ -14,11 +14,6 @@ export function chooseStore(chosen: Settings, get: (key: string) => Found, fault
     if ((name !== 'file' && name !== 'postgresql') || isUsed) continue;
     faults.push(`${key} (${source}): has no effect without backend: ${name}. Add it, or use store.`);
   }
-  if (chosen.has('file.fileRotation.maxFiles')) {
-    faults.push(
-      'file.fileRotation.maxFiles: would drop the oldest events, and they cannot be archived first yet. Remove it: files are kept.',
-    );
-  }
   if (backend !== undefined && backend.rank === store.rank) {
     faults.push(
       `store and backend (${store.source}, ${backend.source}): both say where the events are. Keep one.`,
@@ -53,6 +48,7 @@ function backendOf(chosen: Settings, store: Found): Found | undefined {
 /** The names of the settings and of the parameters of the URL that say the same. */
 const FILE_PARAMETERS = {
   'fileRotation.maxSize': 'maxSize',
+  'fileRotation.maxFiles': 'maxFiles',
   'fileRotation.compression': 'compression',
   'indexing.maxMemorySize': 'maxMemorySize',
 } as const;

@@ -98,7 +98,11 @@ export const Settings = Type.Object({
         maximum: LIMITS.segmentBytesMax,
         description: `Bytes after which a file is sealed and another begins. Default: ${LIMITS.segmentBytesDefault}`,
       }),
-      maxFiles: Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Is refused: files are kept' }),
+      maxFiles: Type.Integer({
+        minimum: LIMITS.segmentsKeptMin,
+        maximum: LIMITS.segmentsKeptMax,
+        description: 'Files that keep their events; older ones go to the archive. Default: all',
+      }),
       compression: Type.Union([Type.Literal('gzip'), Type.Literal('none')], {
         description: 'For sealed files. Default: gzip',
       }),

@@ -100,6 +100,11 @@ export const LIMITS = {
   segmentBytesMin: 1024,
   segmentBytesDefault: 64 * MIB,
   segmentBytesMax: 1024 * MIB,
+  /** The one that is written to, and one that is sealed. */
+  segmentsKeptMin: 2,
+  segmentsKeptMax: 1_000_000,
+  /** Bytes of a segment where older ones are removed: removing writes some kilobytes itself. */
+  segmentBytesKeptMin: 65_536,
   indexMemoryBytesMin: 4096,
   indexMemoryBytesDefault: 64 * MIB,
   indexMemoryBytesMax: 64 * 1024 * MIB,

@@ -277,16 +277,18 @@ file:
   dataDirectory: /var/lib/100% sure?
   fileRotation:
     maxSize: 1048576
+    maxFiles: 12
     compression: none
   indexing:
     maxMemorySize: 65536
 `;
-  const url = 'file:/var/lib/100%25 sure%3F?maxSize=1048576&compression=none&maxMemorySize=65536';
+  const url = 'file:/var/lib/100%25 sure%3F?maxSize=1048576&maxFiles=12&compression=none&maxMemorySize=65536';
   const { store } = loadConfig({ env: {}, cwd: folder(t, { 'stele.yaml': text }) });
   t.equal(store, url);
   t.same(parseFileUrl(store), {
     folder: '/var/lib/100% sure?',
     maxSize: 1_048_576,
+    maxFiles: 12,
     compression: 'none',
     readOnly: false,
     maxMemorySize: 65_536,
@@ -339,8 +341,8 @@ t.test('a backend is refused where it is incomplete, contradicts a URL, or is no
     [/^postgresql\.password \(.*no effect on the store file:/],
   );
   t.match(
-    faultsOf(() => load('backend: file\nfile.fileRotation.maxFiles: 3')),
-    [/^file\.fileRotation\.maxFiles: would drop the oldest events/],
+    faultsOf(() => load('backend: file\nfile.fileRotation.maxFiles: 1')),
+    [/^file\.fileRotation\.maxFiles .*2/],
   );
   t.match(
     faultsOf(() => load('eventstore.connectionString: esdb://x')),

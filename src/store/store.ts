@@ -115,6 +115,9 @@ export interface Backend {
 
   /** What the log and its documents take up, and where. A backend that keeps nothing on a disk has none. */
   storage?(): Promise<StorageUse>;
+
+  /** Last position of what lies beyond the files that the operator wants to keep: it is to be compacted. 0: nothing. */
+  surplus?(): number;
 }
 
 /** An event with everything a store keeps of it: what copies, backups and archives carry. */

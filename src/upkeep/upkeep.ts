@@ -201,6 +201,7 @@ export class Upkeep {
     if (backedUp !== undefined) {
       this.#options.metrics.lastBackup.set(Date.parse(backedUp.updatedAt) / 1000);
     }
+    await this.#compactSurplus();
     const stored = found(POLICY);
     const policy = stored === undefined ? this.#options.policy : (JSON.parse(stored.body) as RetentionPolicy);
     if (!('schedule' in policy) || policy.schedule === undefined) return;
@@ -218,6 +219,16 @@ export class Upkeep {
     const due = nextDue(policy.schedule, last.atMs);
     if (due === undefined || due > nowMs) return;
     await this.jobs.create('retention', { policy }, [write]);
+  }
+
+  /** Compacts what is beyond the files to be kept. One that failed is not made again before there is more of it. */
+  async #compactSurplus(): Promise<void> {
+    const surplus = this.#backend.surplus?.() ?? 0;
+    if (surplus === 0 || surplus < (await this.#backend.head()).oldest) return;
+    const before = surplus + 1;
+    const isMade = ({ kind, request }: Job) =>
+      kind === 'compaction' && (request as CompactionRequest).before === before;
+    if (!(await this.jobs.list()).some(isMade)) await this.jobs.create('compaction', { before });
   }
 
   #write(key: string, expectedRevision: number, body: object): DocumentWrite {

@@ -6,6 +6,8 @@ export interface FileOptions {
   readonly folder: string;
   /** Bytes after which a segment is sealed and another begins. */
   readonly maxSize: number;
+  /** Segments that keep their events, with the one that is written to; absent: all of them. */
+  readonly maxFiles?: number;
   readonly compression: 'gzip' | 'none';
   /** Takes no writes: for an archive or a backup that is only looked into. */
   readonly readOnly: boolean;
@@ -38,11 +40,7 @@ export function parseFileUrl(text: string): FileOptions {
   }
   const parameters = new URLSearchParams(query);
   for (const name of parameters.keys()) {
-    if (name === 'maxFiles') {
-      throw refusal(
-        'maxFiles would drop the oldest events, and they cannot be archived first yet. Remove it: files are kept.',
-      );
-    }
+    if (name === 'maxFiles') continue;
     if (!Object.hasOwn(INTEGERS, name) && !Object.hasOwn(CHOICES, name)) {
       throw refusal(`A file: URL has no parameter ${name}.`);
     }
@@ -63,13 +61,31 @@ export function parseFileUrl(text: string): FileOptions {
     if (found === undefined) throw refusal(`${name}=${value} has to be one of ${CHOICES[name].join(', ')}.`);
     return found;
   };
+  const maxSize = integer('maxSize');
+  const maxFiles = maxFilesOf(parameters.get('maxFiles'));
+  if (maxFiles.maxFiles !== undefined && maxSize < LIMITS.segmentBytesKeptMin) {
+    throw refusal(`maxFiles needs a maxSize of at least ${LIMITS.segmentBytesKeptMin}.`);
+  }
   return {
     folder,
-    maxSize: integer('maxSize'),
+    maxSize,
+    ...maxFiles,
     compression: choice('compression'),
     readOnly: choice('readOnly') === 'true',
     maxMemorySize: integer('maxMemorySize'),
   };
+}
+
+function maxFilesOf(value: string | null): { maxFiles?: number } {
+  if (value === null) return {};
+  const maxFiles = Number(value);
+  if (!/^\d+$/.test(value) || maxFiles < LIMITS.segmentsKeptMin || maxFiles > LIMITS.segmentsKeptMax) {
+    const { segmentsKeptMin, segmentsKeptMax } = LIMITS;
+    throw refusal(
+      `maxFiles=${value} has to be a whole number from ${segmentsKeptMin} to ${segmentsKeptMax}.`,
+    );
+  }
+  return { maxFiles };
 }
 
 /** What becomes of `maxMemorySize`. */

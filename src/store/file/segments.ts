@@ -123,6 +123,14 @@ export class Segments {
       });
   }
 
+  /** Last position of the segments beyond those that are kept; 0 while there is none. */
+  get surplus(): number {
+    const { maxFiles } = this.#options;
+    if (maxFiles === undefined) return 0;
+    // The one that is written to is kept as well.
+    return this.#manifest.sealed.slice(0, 1 - maxFiles).findLast(({ last }) => last > 0)?.last ?? 0;
+  }
+
   /** Bytes on the disk, by what they hold. */
   async bytes(): Promise<Record<string, number>> {
     const { folder } = this.#options;

@@ -287,6 +287,10 @@ export class FileBackend implements Backend {
     };
   }
 
+  surplus(): number {
+    return this.#running?.segments?.surplus ?? 0;
+  }
+
   async storage(): Promise<StorageUse> {
     const { folder } = this.#options;
     return { bytes: (await this.#open().segments?.bytes()) ?? {}, folder };
