@@ -6,11 +6,12 @@ import { type Command, EXIT, readArguments } from './command.ts';
 import { Progress } from './progress.ts';
 import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
 import { tell, writeOut } from './terminal.ts';
+import { type Figure, writeTextfile } from './textfile.ts';
 
 export const command: Command = {
   summary: 'check a store or a backup from its first event to its last',
 
-  help: () => `Usage: stele verify [<store>] [--json]
+  help: () => `Usage: stele verify [<store>] [--json] [--metrics <file>]
 
 Reads the whole log and checks that positions have no gaps, ids are unique, times of recording never go back, and events
 have the index terms that follow from them. Beside that, for PostgreSQL: the ids, the rows of the index and the zones
@@ -19,7 +20,8 @@ against the events. For a file store: every byte of its files against their chec
 A line for each finding, with its position, up to ${FINDINGS_MAX}; exit code 1 when there is one. Nothing is changed. A service may
 use the store meanwhile; of a file store that is in use only the files are checked.
 
-  --json     the result as one JSON object
+  --json             the result as one JSON object
+  --metrics <file>   write when that was and how much was found for Prometheus' textfile collector
 
 ${STORE_HELP} Without one it is the store of the configuration.
 
@@ -28,7 +30,7 @@ Examples:
   stele verify @/run/secrets/store-url --json | jq .findings`,
 
   async run(argv) {
-    const args = readArguments(argv, { json: 'switch' }, { positionalsMax: 1 });
+    const args = readArguments(argv, { json: 'switch', metrics: 'value' }, { positionalsMax: 1 });
     const url = await storeUrl(args.positionals[0]);
     const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
     const findings: VerifyFinding[] = [...(await auditStore(url, { logger }))];
@@ -39,6 +41,8 @@ Examples:
     const isRead = typeof log === 'object';
     if (isRead) findings.push(...log.findings);
     const { events, oldest, position } = isRead ? log : UNREAD;
+    const textfile = args.value('metrics');
+    if (textfile !== undefined) await writeTextfile(textfile, figuresOf(findings.length));
     if (args.has('json')) {
       await writeOut(`${JSON.stringify({ events, oldest, position, findings })}\n`);
     } else {
@@ -50,6 +54,17 @@ Examples:
     return findings.length === 0 ? EXIT.ok : EXIT.failure;
   },
 };
+
+function figuresOf(findings: number): Figure[] {
+  return [
+    {
+      name: 'stele_last_verify_timestamp_seconds',
+      help: 'When the store was last checked from its first event to its last',
+      value: Date.now() / 1000,
+    },
+    { name: 'stele_last_verify_findings', help: 'What was found then', value: findings },
+  ];
+}
 
 const UNREAD = { events: null, oldest: null, position: null };
 

@@ -21,6 +21,11 @@ t.test('verify tells what it finds, and by its exit code whether', async (t) => 
   const segment = readdirSync(folder).find((name) => name.endsWith('.jsonl')) ?? '';
   const file = path.join(folder, segment);
   writeFileSync(file, readFileSync(file, 'utf8').replace('as it was written', 'as it was wrotten'));
-  const broken = await stele(['verify', `file:${folder}`]);
+  const metrics = path.join(temporaryFolder(t), 'stele.prom');
+  const broken = await stele(['verify', `file:${folder}`, '--metrics', metrics]);
+  const told = readFileSync(metrics, 'utf8');
+  t.match(told, /^stele_last_verify_findings 1$/m);
+  const at = Number(/^stele_last_verify_timestamp_seconds (\S+)$/m.exec(told)?.[1]);
+  t.ok(Math.abs(Date.now() / 1000 - at) < 60, 'it is the time of the run');
   t.match(broken, { code: 1, stdout: new RegExp(`^position 1: ${segment} at offset \\d+: `) });
 });

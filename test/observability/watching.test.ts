@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
-import { temporaryFolder } from '../helpers/command-line.ts';
+import { stele, temporaryFolder } from '../helpers/command-line.ts';
 import { startHttpService } from '../helpers/http-service.ts';
 import { ended, place } from '../upkeep/stage.ts';
 
@@ -106,6 +106,14 @@ t.test('the queries of the dashboard are valid to promtool', { skip }, async (t)
   t.equal(check.status, 0, check.stdout + check.stderr);
 });
 
+/** What a run of `stele verify` writes for the textfile collector. */
+async function textfileOfVerify(t: Test): Promise<string> {
+  const folder = temporaryFolder(t);
+  const file = path.join(folder, 'stele.prom');
+  t.match(await stele(['verify', `file:${folder}/data`, '--metrics', file]), { code: 0 });
+  return readFileSync(file, 'utf8');
+}
+
 t.test('every metric that an alert or a panel names is one of a running service', async (t) => {
   const argv = ['--backups', await place(t)];
   const { call, service } = await startHttpService(t, { store: `embedded:${temporaryFolder(t)}/pg`, argv });
@@ -113,7 +121,7 @@ t.test('every metric that an alert or a panel names is one of a running service'
   await ended({ call }, await call('/v1/backups', { method: 'POST', body: '{}' }));
   service.upkeep.look();
   while (!(await call('/metrics')).text.includes('stele_last_backup')) await new Promise(setImmediate);
-  const { text } = await call('/metrics');
+  const text = (await call('/metrics')).text + (await textfileOfVerify(t));
   const samples = new Map<string, Set<string>>();
   for (const [, name = '', labels = ''] of text.matchAll(/^(\w+)(?:\{(.*)\})? /gm)) {
     const known = samples.get(name) ?? new Set(['job', 'instance']);
@@ -183,7 +191,7 @@ t.test('every alert says how urgent it is and has a runbook, and every runbook a
 
 t.test('metrics that a runbook or the list names exist', async (t) => {
   const { call } = await startHttpService(t);
-  const { text } = await call('/metrics');
+  const text = (await call('/metrics')).text + (await textfileOfVerify(t));
   const known = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name));
   for (const file of readdirSync(path.join(ROOT, 'docs/runbooks'))) {
     for (const [name] of read(`docs/runbooks/${file}`).matchAll(/\bstele_[a-z_]+\b/g)) {
