@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
+import { openStarted } from '../helpers/backends.ts';
 import { stele, temporaryFolder } from '../helpers/command-line.ts';
 import { startHttpService } from '../helpers/http-service.ts';
 import { ended, place } from '../upkeep/stage.ts';
@@ -110,6 +111,7 @@ t.test('the queries of the dashboard are valid to promtool', { skip }, async (t)
 async function textfileOfVerify(t: Test): Promise<string> {
   const folder = temporaryFolder(t);
   const file = path.join(folder, 'stele.prom');
+  await (await openStarted(t, `file:${folder}/data`)).stop();
   t.match(await stele(['verify', `file:${folder}/data`, '--metrics', file]), { code: 0 });
   return readFileSync(file, 'utf8');
 }
