@@ -25,6 +25,9 @@ export interface Server {
 const PROFILES = process.env['BENCH_PROFILE'];
 const PROFILING = PROFILES === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(PROFILES)}`];
 
+/** A file store that has to build its index goes through the whole log first. */
+const READY_MS = 300_000;
+
 const DIST = path.join(ROOT, 'dist');
 
 export async function startServer(kind: ServerKind, store: string): Promise<Server> {
@@ -55,7 +58,7 @@ export async function startServer(kind: ServerKind, store: string): Promise<Serv
 }
 
 async function untilReady(child: ChildProcess, port: number, complaints: () => string): Promise<void> {
-  const deadlineMs = Date.now() + 60_000;
+  const deadlineMs = Date.now() + READY_MS;
   while (child.exitCode === null && Date.now() < deadlineMs) {
     try {
       const connection = await Connection.open(port);
