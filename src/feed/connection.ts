@@ -80,8 +80,10 @@ export class Connection implements Sink {
 
   destroy(): void {
     this.#parts = [];
-    // With a FIN the kernel would go on offering its send buffer, megabytes of it, to someone who does not read.
-    this.#socket.resetAndDestroy();
+    // With a FIN the kernel would go on offering its send buffer, megabytes of it, to someone who does not read. But
+    // Node loses a socket that is reset while its FIN is on the way: it never closes, and the process never ends.
+    if (this.#socket.writableEnded) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   #hand(bytes: Buffer): void {
