@@ -74,7 +74,10 @@ try {
     if (!rows.some(wanted)) continue;
     lab.say(rows.join(', '));
     try {
-      findings.push(...(await run(lab)).filter(({ row }) => wanted(row)));
+      const found = (await run(lab)).filter(({ row }) => wanted(row));
+      findings.push(...found);
+      // The table comes last, and a run of half an hour can be cut off before.
+      for (const { row, value } of found) lab.say(`${row}: ${value.toPrecision(3)}`);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       failures.push({ rows: rows.filter(wanted), reason });
