@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { ScanGate } from '../src/feed/scan-gate.ts';
 import { LIMITS } from '../src/limits.ts';
 import { isUuid, RecordedEvent, renderEvent, type StoredEvent } from '../src/model/event.ts';
-import { compileFilter, EventFilter, PageMembers } from '../src/model/filter.ts';
+import { compileFilter, EventFilter, type Filter, PageMembers } from '../src/model/filter.ts';
 import type { Backend } from '../src/store/store.ts';
 import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
 import { parseBody } from './body.ts';
 import type { Service } from './context.ts';
-import { answerRead, PAGE_ERRORS, PAGE_TYPES, ReadOptions } from './page.ts';
+import { answerRead, PAGE_ERRORS, PAGE_TYPES, type PageRead, ReadOptions } from './page.ts';
 import { inQuery, parseQuery, rawQuery } from './query-string.ts';
 import { ReadParameters, readyToRead, withParameters } from './read.ts';
 
@@ -92,16 +92,7 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const query = parseQuery(PageQuery, rawQuery(request.raw.url));
       const filter = inQuery(() => compileFilter(query));
-      const { after } = query;
-      const read = {
-        filter,
-        after,
-        page: query,
-        options: query,
-        pointerTo: inParameters,
-        linkTo: linkFrom(reply),
-      };
-      await answerRead(service, reply, read, downloads);
+      await answerRead(service, reply, inParameters(reply, query, filter), downloads);
     },
   );
 
@@ -152,16 +143,7 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
       const query = parseQuery(PageQuery, rawQuery(request.raw.url));
       const asked = inQuery(() => compileFilter(query));
       const filter = { ...asked, sides: [...asked.sides, [`$correlationId:${id}`]] };
-      const { after } = query;
-      const read = {
-        filter,
-        after,
-        page: query,
-        options: query,
-        pointerTo: inParameters,
-        linkTo: linkFrom(reply),
-      };
-      await answerRead(service, reply, read, downloads);
+      await answerRead(service, reply, inParameters(reply, query, filter), downloads);
     },
   );
 
@@ -230,13 +212,17 @@ export function sendTagged(reply: FastifyReply, text: string, headers: HeaderLis
   else sendJson(reply, 200, text, all);
 }
 
-function linkFrom(reply: FastifyReply): (cursor: string) => string {
+/** A read whose filter, page and options all stand in the URL, so that the next page has one too. */
+function inParameters(reply: FastifyReply, query: Static<typeof PageQuery>, filter: Filter): PageRead {
   const { url } = reply.request;
-  return (cursor) => withParameters(url, { cursor, offset: undefined, atLeast: undefined });
-}
-
-function inParameters(member: string): string {
-  return `?${member}`;
+  return {
+    filter,
+    after: query.after,
+    page: query,
+    options: query,
+    pointerTo: (member) => `?${member}`,
+    linkTo: (cursor) => withParameters(url, { cursor, offset: undefined, atLeast: undefined }),
+  };
 }
 
 function inBody(member: string): string {

@@ -9,9 +9,9 @@ export const command: Command = {
 
   help: () => `Usage: stele rebuild-index [file:<folder>]
 
-Checks every byte of the files of a file store, throws its index away and builds it anew out of them. A million events take
-less than half a minute. What was done stands in the log as an event of the type $stele.index-rebuilt. A damaged log keeps
-the index that it has: bring the files back from a backup first. The service has to be stopped.
+Checks every byte of the files of a file store, throws its index away and builds it anew out of them. What was done stands in
+the log as an event of the type $stele.index-rebuilt. A damaged log keeps the index that it has: bring the files back from a
+backup first. The service has to be stopped.
 
 An index that is missing or cannot be used is built anew by the start of the service as well. This is for one that is wrong
 and does not look it.

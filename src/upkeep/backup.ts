@@ -4,6 +4,7 @@ import { copyLog } from '../store/copy.ts';
 import { openBackend } from '../store/open.ts';
 import type { Backend } from '../store/store.ts';
 import type { JobKind, RunningJob } from './jobs.ts';
+import { LAST_BACKUP, NOTES } from './notes.ts';
 
 /**
  * Brings the backup up to the log: what it does not hold yet is written, and all that was written is compared. It
@@ -35,10 +36,10 @@ export function backup({
       });
       await told;
       const result = { position, events, documents };
-      const [known] = await backend.documents({ collection: '$upkeep', key: 'last-backup', limit: 1 });
+      const [known] = await backend.documents({ collection: NOTES, key: LAST_BACKUP, limit: 1 });
       const write = {
-        collection: '$upkeep',
-        key: 'last-backup',
+        collection: NOTES,
+        key: LAST_BACKUP,
         expectedRevision: known?.revision ?? 0,
         body: JSON.stringify(result),
       };

@@ -8,6 +8,7 @@ import type { Backend, DocumentWrite } from '../store/store.ts';
 import { backup } from './backup.ts';
 import { type CompactionRequest, compaction, lastBefore } from './compaction.ts';
 import { type Job, Jobs } from './jobs.ts';
+import { LAST_BACKUP, NOTES, POLICY, SCHEDULE } from './notes.ts';
 import { filterOf, type RetentionPolicy } from './policy.ts';
 import { requireArchive } from './removal-job.ts';
 import { rehearse, retention } from './retention.ts';
@@ -19,10 +20,6 @@ import { rehearse, retention } from './retention.ts';
  * by a document as well: the run and the note that it was due commit together, so that of several processes one makes
  * it, and none makes it again.
  */
-const COLLECTION = '$upkeep';
-const POLICY = 'retention';
-const SCHEDULE = 'schedule';
-export const LAST_BACKUP = 'last-backup';
 const ATTEMPTS_MAX = 50;
 
 export interface UpkeepOptions {
@@ -135,7 +132,7 @@ export class Upkeep {
   async setRetention(policy: RetentionPolicy): Promise<Retention> {
     this.#check(policy);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      const [known] = await this.#backend.documents({ collection: COLLECTION, key: POLICY, limit: 1 });
+      const [known] = await this.#backend.documents({ collection: NOTES, key: POLICY, limit: 1 });
       const write = this.#write(POLICY, known?.revision ?? 0, policy);
       const answer = await this.#appender.append({ events: [], checks: [], writes: [write] });
       if (answer.kind === 'stored') return { policy, nextRun: await this.#nextRun(policy) };
@@ -183,7 +180,7 @@ export class Upkeep {
   }
 
   async #policy(): Promise<RetentionPolicy> {
-    const [known] = await this.#backend.documents({ collection: COLLECTION, key: POLICY, limit: 1 });
+    const [known] = await this.#backend.documents({ collection: NOTES, key: POLICY, limit: 1 });
     return known === undefined ? this.#options.policy : (JSON.parse(known.body) as RetentionPolicy);
   }
 
@@ -195,7 +192,7 @@ export class Upkeep {
 
   /** Makes the run of the policy that is due, if nobody has; and tells the metrics what the store says of upkeep. */
   async #schedule(): Promise<void> {
-    const known = await this.#backend.documents({ collection: COLLECTION, limit: 10 });
+    const known = await this.#backend.documents({ collection: NOTES, limit: 10 });
     const found = (key: string) => known.find((document) => document.key === key);
     const backedUp = found(LAST_BACKUP);
     if (backedUp !== undefined) {
@@ -232,6 +229,6 @@ export class Upkeep {
   }
 
   #write(key: string, expectedRevision: number, body: object): DocumentWrite {
-    return { collection: COLLECTION, key, expectedRevision, body: JSON.stringify(body) };
+    return { collection: NOTES, key, expectedRevision, body: JSON.stringify(body) };
   }
 }
