@@ -68,6 +68,8 @@ export const LIMITS = {
   // The window of recent events in which conditions near the head are decided without the database.
   windowEventsMax: 16_384,
   windowCharactersMax: 32 * MIB,
+  /** So many events that nobody asked about are indexed at once at most, which takes about a millisecond. */
+  windowUnaskedMax: 1024,
 
   // Figures of the store that are looked up for the metrics (capacity.ts): how old they may be, and how long
   // whoever wants to see them waits for new ones.

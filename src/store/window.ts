@@ -20,6 +20,10 @@ export interface Recent extends Selectable {
  * as a position is missing. Old events leave by generations: there are two, and when the younger is full it
  * becomes the older and what was older is dropped whole. That costs nothing per event, where a ring would have to
  * take each event out of each of its lists.
+ *
+ * Events are indexed when somebody asks. On a log that is only appended to nobody does, and an index of what nobody
+ * asks about was a tenth of an append. So that the first question after a long silence is answered at once too, a
+ * generation is also full when that many of its events have not been asked about.
  */
 export class Window<E extends Recent = Recent> {
   readonly #eventsMax: number;
@@ -50,7 +54,9 @@ export class Window<E extends Recent = Recent> {
   }
 
   add(event: E): void {
-    if (this.#younger.size >= this.#eventsMax || this.#characters >= this.#charactersMax) {
+    const { size, unasked } = this.#younger;
+    const full = size >= this.#eventsMax || unasked >= LIMITS.windowUnaskedMax;
+    if (full || this.#characters >= this.#charactersMax) {
       this.#older = this.#younger;
       this.#younger = new Generation(event.position - 1);
       this.#characters = 0;
@@ -85,10 +91,13 @@ export class Window<E extends Recent = Recent> {
 
 /** A run of events with an index; also what a forming batch checks its later requests against. */
 export class Generation<E extends Placed> {
+  /** Exclusive: the position before the first event. */
   readonly start: number;
   readonly #all: E[] = [];
   readonly #byTerm = new Map<string, E[]>();
   readonly #byType = new Map<string, E[]>();
+  /** How many events, from the first on, are in the two maps. */
+  #indexed = 0;
 
   constructor(start: number) {
     this.start = start;
@@ -98,14 +107,26 @@ export class Generation<E extends Placed> {
     return this.#all.length;
   }
 
+  /** How many events were added since somebody asked. */
+  get unasked(): number {
+    return this.#all.length - this.#indexed;
+  }
+
   add(event: E): void {
     this.#all.push(event);
-    push(this.#byType, event.type, event);
-    for (const term of event.terms) push(this.#byTerm, term, event);
+  }
+
+  #index(): void {
+    for (; this.#indexed < this.#all.length; this.#indexed += 1) {
+      const event = this.#all[this.#indexed] as E;
+      push(this.#byType, event.type, event);
+      for (const term of event.terms) push(this.#byTerm, term, event);
+    }
   }
 
   /** Adds to `found`, ascending and without repeats, the positions above `check.after` that match. */
   collect(check: Check, limit: number, found: number[]): void {
+    this.#index();
     const { items } = check.query;
     const lists: Iterable<number>[] = [];
     if (items === undefined) {
@@ -144,6 +165,7 @@ export class Generation<E extends Placed> {
     { limit, descending }: { limit: number; descending: boolean },
     found: E[],
   ): void {
+    this.#index();
     let list = this.#all;
     for (const side of filter.sides) {
       const [term, ...others] = side;

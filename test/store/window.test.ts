@@ -1,0 +1,49 @@
+import t from 'tap';
+import { LIMITS } from '../../src/limits.ts';
+import { compileQuery } from '../../src/model/query.ts';
+import { type Recent, Window } from '../../src/store/window.ts';
+
+const SEVENS = compileQuery({ items: [{ tags: { digit: '7' } }] });
+
+function recent(position: number): Recent {
+  return {
+    position,
+    id: `00000000-0000-7000-8000-${String(position).padStart(12, '0')}`,
+    type: 'COUNTED',
+    timestamp: '2026-11-21T09:30:00.000Z',
+    terms: [`digit:${position % 10}`],
+    body: '"version":1,"data":{}',
+  };
+}
+
+function sevens(from: number, to: number): number[] {
+  const found: number[] = [];
+  for (let position = from + 1; position <= to; position += 1) if (position % 10 === 7) found.push(position);
+  return found;
+}
+
+t.test('what nobody asks about is kept short, and is complete from its start on', (t) => {
+  const window = new Window();
+  window.reset(0);
+  for (let position = 1; position <= 5000; position += 1) window.add(recent(position));
+  t.ok(window.start >= 5000 - 2 * LIMITS.windowUnaskedMax, 'old events are gone');
+  t.ok(window.start <= 5000 - LIMITS.windowUnaskedMax, 'the newest are there');
+  t.strictSame(
+    window.conflicts({ query: SEVENS, after: window.start }, 10_000),
+    sevens(window.start, 5000),
+    'the first question is answered from everything that is there',
+  );
+  t.end();
+});
+
+t.test('who asks all the time is answered far back', (t) => {
+  const window = new Window();
+  window.reset(0);
+  for (let position = 1; position <= 5000; position += 1) {
+    window.add(recent(position));
+    if (position % 100 === 0) window.conflicts({ query: SEVENS, after: position }, 1);
+  }
+  t.equal(window.start, 0);
+  t.strictSame(window.conflicts({ query: SEVENS, after: 0 }, 10_000), sevens(0, 5000));
+  t.end();
+});
