@@ -1,9 +1,9 @@
 import type { Filter } from '../../model/filter.ts';
 import { isSystemType } from '../../model/query.ts';
 import { compareTimestamps } from '../../model/timestamp.ts';
-import type { Direction } from './cursors.ts';
 import type { EventIndex } from './event-index.ts';
 import type { Entry } from './generation.ts';
+import type { TimeBounds } from './log-index.ts';
 import type { Selection } from './select.ts';
 
 const ROWS = 1000;
@@ -15,7 +15,7 @@ const ROWS = 1000;
 export function* byTime(
   index: EventIndex,
   filter: Filter,
-  { direction, from, wanted }: { direction: Direction; from: string | undefined; wanted: number },
+  { direction, from, wanted }: TimeBounds,
 ): Generator<Selection> {
   const isWanted = ({ position, timestamp, type, isRemoved }: Entry) =>
     isRemoved !== true &&

@@ -2,10 +2,9 @@ import { LIMITS } from '../../limits.ts';
 import type { NewEvent } from '../../model/event.ts';
 import type { Check } from '../../model/query.ts';
 import type { AppendRequest, DocumentWrite, LoggedEvent, Verdict, Violation } from '../store.ts';
-import type { EventIndex } from './event-index.ts';
 import type { Entry } from './generation.ts';
+import type { LogIndex, LogSearch } from './log-index.ts';
 import type { DocumentState, KeyState } from './record.ts';
-import { selectEntries } from './select.ts';
 
 /** What a request that passes is going to leave in the log. */
 export interface Draft {
@@ -22,7 +21,8 @@ export interface Decision {
 
 /** What the decision of a batch stands on: the log as it was before it. */
 export interface DecisionBase {
-  readonly index: EventIndex;
+  readonly index: LogIndex;
+  readonly search: LogSearch;
   /** Last position before the batch, and before this request: earlier requests of the batch lie between. */
   readonly base: number;
   readonly last: number;
@@ -42,12 +42,12 @@ export async function decide(request: AppendRequest, on: DecisionBase): Promise<
       return { verdict: { kind: 'key-known', sameHash, first: known.first } };
     }
   }
-  const taken = events.flatMap(({ id }) => index.byId(id) ?? []);
+  const taken = await on.search.byIds(events.map(({ id }) => id));
   if (taken.length > 0) {
     taken.sort((a, b) => a.position - b.position);
     return { verdict: { kind: 'ids-taken', taken: await on.load(taken) } };
   }
-  const violations = violationsOf(request.checks, on);
+  const violations = await violationsOf(request.checks, on);
   if (violations.length > 0) return { verdict: { kind: 'condition-failed', head: base, violations } };
   const { indexedFrom } = index;
   const condition = request.checks.findIndex(({ after }) => after + 1 < indexedFrom);
@@ -65,17 +65,17 @@ export async function decide(request: AppendRequest, on: DecisionBase): Promise<
   };
 }
 
-function violationsOf(checks: readonly Check[], { index, base }: DecisionBase): Violation[] {
+async function violationsOf(checks: readonly Check[], { search, base }: DecisionBase): Promise<Violation[]> {
   const violations: Violation[] = [];
   for (const [condition, check] of checks.entries()) {
     if (check.after >= base) continue;
-    const positions = conflicts(index, check);
+    const positions = await conflicts(search, check);
     if (positions.length > 0) violations.push({ condition, positions });
   }
   return violations;
 }
 
-function conflicts(index: EventIndex, { query, after }: Check): number[] {
+async function conflicts(search: LogSearch, { query, after }: Check): Promise<number[]> {
   const filter = {
     items: query.items,
     ids: undefined,
@@ -86,7 +86,7 @@ function conflicts(index: EventIndex, { query, after }: Check): number[] {
     after,
     before: Number.MAX_SAFE_INTEGER,
   };
-  const { entries } = selectEntries(index, filter, {
+  const { entries } = await search.select(filter, {
     from: after + 1,
     direction: 'asc',
     limit: LIMITS.violationPositionsMax,

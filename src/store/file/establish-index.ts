@@ -2,6 +2,8 @@ import path from 'node:path';
 import { EventIndex } from './event-index.ts';
 import { DAMAGED_INDEX_FILE, INDEX_FILE, removeIndex } from './folder.ts';
 import type { LogPlace } from './generation.ts';
+import { IndexSearch } from './index-search.ts';
+import type { LogIndex, LogSearch } from './log-index.ts';
 import type { Manifest } from './manifest.ts';
 import type { Finding, RecoveryOptions } from './recovery.ts';
 import { DamageMet, type Part, Replay } from './replay.ts';
@@ -19,7 +21,8 @@ export interface IndexSources {
 }
 
 export interface EstablishedIndex {
-  readonly index: EventIndex;
+  readonly index: LogIndex;
+  readonly search: LogSearch;
   readonly findings: readonly Finding[];
   readonly lastRecordedAt: string;
 }
@@ -76,7 +79,12 @@ async function teach(
   const replay = new Replay(files, index, { turn: options.turn, isWhole });
   await replay.run(parts, older.place);
   index.settle();
-  return { index, findings: replay.findings, lastRecordedAt: replay.lastRecordedAt };
+  return {
+    index,
+    search: new IndexSearch(index),
+    findings: replay.findings,
+    lastRecordedAt: replay.lastRecordedAt,
+  };
 }
 
 /** Opens the index, or an empty one when it cannot be used. */

@@ -3,7 +3,7 @@ import type { Filter } from '../../model/filter.ts';
 import { compareTimestamps } from '../../model/timestamp.ts';
 import { ParsedBlock } from '../framing.ts';
 import { extended, keysOf, NOTHING } from '../groups.ts';
-import { compareBy, compareText, textAfter } from '../order.ts';
+import { compareBy, compareText } from '../order.ts';
 import type {
   AggregateGroup,
   AggregateQuery,
@@ -15,24 +15,24 @@ import type {
   TagQuery,
   TypeSummary,
 } from '../store.ts';
-import { byTime } from './by-time.ts';
 import { type Direction, endOf } from './cursors.ts';
-import type { EventIndex } from './event-index.ts';
 import type { Entry } from './generation.ts';
+import type { LogIndex, LogSearch } from './log-index.ts';
 import type { SegmentFiles } from './segment-files.ts';
-import { selectEntries } from './select.ts';
 
-/** Answers reads: the index says which events, the segments what is in them. */
+/** Answers reads: a search says which events, the segments what is in them. */
 const BLOCK_EVENTS = 256;
 /** Entries that one turn of the event loop looks at. */
 const TURN_ENTRIES = 5000;
 
 export class FileReader {
-  readonly #index: EventIndex;
+  readonly #index: LogIndex;
+  readonly #search: LogSearch;
   readonly #files: SegmentFiles;
 
-  constructor(index: EventIndex, files: SegmentFiles) {
+  constructor({ index, search }: { index: LogIndex; search: LogSearch }, files: SegmentFiles) {
     this.#index = index;
+    this.#search = search;
     this.#files = files;
   }
 
@@ -43,7 +43,7 @@ export class FileReader {
     const events = (await this.load(entries)).filter(isThere);
     if (query.explain !== true) return { events };
     const milliseconds = performance.now() - startedMs;
-    const hint = 'The rows are entries of the index; only the events of the page are read from their files.';
+    const { hint } = this.#search;
     return { events, explain: { side, rowsExamined: examined, milliseconds, hint } };
   }
 
@@ -59,7 +59,7 @@ export class FileReader {
         limit: BLOCK_EVENTS,
         examinedMax: TURN_ENTRIES,
       } as const;
-      const selection = selectEntries(this.#index, bounded, bounds);
+      const selection = await this.#search.select(bounded, bounds);
       next = selection.next;
       const isEnd = next === undefined;
       if (selection.entries.length === 0 && !isEnd) {
@@ -80,9 +80,8 @@ export class FileReader {
     const last = Math.min(upTo, this.#index.last);
     let from = after + 1;
     while (from <= last && !signal.aborted) {
-      const entries = this.#index
-        .entries(from, BLOCK_EVENTS, 'asc')
-        .filter(({ position }) => position <= last);
+      const found = await this.#search.entries(from, BLOCK_EVENTS, 'asc');
+      const entries = found.filter(({ position }) => position <= last);
       const end = entries.at(-1);
       if (end === undefined) return;
       yield await this.load(entries);
@@ -115,47 +114,8 @@ export class FileReader {
       .sort((a, b) => compareText(a.type, b.type));
   }
 
-  /** Jumps from key to key, or from value to value, in the order of the terms. */
-  tags({ key, prefix = '', after, limit }: TagQuery): string[] {
-    const found: string[] = [];
-    // A semicolon comes behind the colon that ends a key.
-    const behind = (name: string) => `${name};`;
-    if (key === undefined) {
-      let from = after === undefined || compareText(behind(after), prefix) < 0 ? prefix : behind(after);
-      while (found.length < limit) {
-        const term = this.#index.terms(from, 1)[0];
-        if (term === undefined) break;
-        const colon = term.indexOf(':');
-        const name = term.slice(0, colon);
-        if (isTag(term)) {
-          if (!name.startsWith(prefix) && compareText(name, prefix) > 0) break;
-          if (!this.#index.isLive(term)) {
-            from = `${term}\0`;
-            continue;
-          }
-          if (name.startsWith(prefix)) found.push(name);
-          from = behind(name);
-        } else {
-          // Metadata members begin with a dollar sign and types with an equals sign; letters and digits come elsewhere.
-          from = term.startsWith('$') ? '%' : '>';
-        }
-      }
-      return found;
-    }
-    const start = `${key}:${prefix}`;
-    const known = after === undefined ? '' : `${key}:${after}`;
-    let from = compareText(known, start) < 0 ? start : textAfter(known);
-    while (found.length < limit) {
-      const terms = this.#index.terms(from, limit - found.length);
-      for (const term of terms) {
-        if (!term.startsWith(start)) return found;
-        if (this.#index.isLive(term)) found.push(term.slice(key.length + 1));
-      }
-      const last = terms.at(-1);
-      if (last === undefined) return found;
-      from = textAfter(last);
-    }
-    return found;
+  async tags(query: TagQuery): Promise<string[]> {
+    return await this.#search.tags(query);
   }
 
   /** The last position that was recorded up to a time: times never decrease, so the log is halved. */
@@ -168,17 +128,17 @@ export class FileReader {
     let high = this.#index.last;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const entry = this.#index.entries(middle, 1, 'desc')[0];
+      const [entry] = await this.#search.entries(middle, 1, 'desc');
       if (entry === undefined || entry.position <= low) {
         // Nothing lies in (low, middle]: go on above it.
-        const above = this.#index.entries(middle + 1, 1, 'asc')[0];
+        const [above] = await this.#search.entries(middle + 1, 1, 'asc');
         if (above === undefined || above.position > high || !(await isUpTo(above))) return low;
         low = above.position;
       } else if (await isUpTo(entry))
         low = middle === high ? entry.position : Math.max(entry.position, middle);
       else high = entry.position - 1;
     }
-    return this.#index.entries(low, 1, 'desc')[0]?.position ?? 0;
+    return (await this.#search.entries(low, 1, 'desc'))[0]?.position ?? 0;
   }
 
   /** The events of entries, in their order. */
@@ -190,7 +150,8 @@ export class FileReader {
       for (const event of await this.#files.load(places)) loaded.set(event.position, event);
     } catch (error) {
       // A segment that was written anew in this moment: the index knows where its events are now.
-      const moved = entries.map((entry) => this.#index.at(entry.position) ?? entry);
+      const moved: Entry[] = [];
+      for (const entry of entries) moved.push((await this.#search.at(entry.position)) ?? entry);
       if (moved.every((entry, index) => entry.segment === entries[index]?.segment)) throw error;
       return await this.load(moved);
     }
@@ -212,7 +173,7 @@ export class FileReader {
       examined += selection.examined;
       if (entries.length >= offset + limit) break;
     }
-    return { entries: entries.slice(offset, offset + limit), examined, side: sideOf(filter) };
+    return { entries: entries.slice(offset, offset + limit), examined, side: this.#search.sideOf(filter) };
   }
 
   /** Keeps the best of what it has seen, and never much more than what is wanted. */
@@ -222,10 +183,11 @@ export class FileReader {
     const wanted = offset + limit;
     let best: Entry[] = [];
     let examined = 0;
-    const source =
-      orderBy === 'timestamp' && sideOf(filter) === 'position'
-        ? byTime(this.#index, filter, { direction, from: from?.timestamp, wanted })
-        : this.#select(filter, 'asc');
+    const sideOfFilter = this.#search.sideOf(filter);
+    const isByTime = orderBy === 'timestamp' && sideOfFilter === 'position';
+    const source = isByTime
+      ? this.#search.byTime(filter, { direction, from: from?.timestamp, wanted })
+      : this.#select(filter, 'asc');
     for await (const selection of source) {
       examined += selection.examined;
       const seen = best.length >= wanted ? (best[wanted - 1] as Entry) : undefined;
@@ -236,8 +198,8 @@ export class FileReader {
       if (best.length > wanted) best = best.sort(compare).slice(0, wanted);
       else if (best.length === wanted) best.sort(compare);
     }
-    const side = orderBy === 'timestamp' && sideOf(filter) === 'position' ? 'timestamp' : sideOf(filter);
-    return { entries: best.sort(compare).slice(offset, wanted), examined, side };
+    const entries = best.sort(compare).slice(offset, wanted);
+    return { entries, examined, side: isByTime ? 'timestamp' : sideOfFilter };
   }
 
   /** Everything that a filter selects, in turns of the event loop; below the head as it is now. */
@@ -247,7 +209,7 @@ export class FileReader {
     let next: number | undefined = direction === 'asc' ? filter.after + 1 : last;
     let left = limit;
     while (next !== undefined && left > 0 && next !== endOf(direction)) {
-      const selection = selectEntries(this.#index, bounded, {
+      const selection = await this.#search.select(bounded, {
         from: next,
         direction,
         limit: Math.min(left, TURN_ENTRIES),
@@ -263,21 +225,6 @@ export class FileReader {
 
 function isThere({ isRemoved }: LoggedEvent): boolean {
   return isRemoved !== true;
-}
-
-function isTag(term: string): boolean {
-  return !term.startsWith('$') && !term.startsWith('=');
-}
-
-/** What a read was driven by, for the person who wonders. */
-function sideOf({ ids, sides, items, types }: Filter): string {
-  if (ids !== undefined) return 'ids';
-  const parts = [
-    ...sides.map((side) => `tags ${side.slice(0, 3).join(' or ')}`),
-    ...(items === undefined ? [] : ['items']),
-    ...(types === undefined ? [] : ['types']),
-  ];
-  return parts.length === 0 ? 'position' : parts.join(' and ');
 }
 
 function turn(): Promise<void> {

@@ -3,7 +3,6 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { disk } from './disk.ts';
 import { establishIndex } from './establish-index.ts';
-import type { EventIndex } from './event-index.ts';
 import {
   INDEX_FILE,
   identify,
@@ -15,6 +14,7 @@ import {
 } from './folder.ts';
 import type { LogPlace } from './generation.ts';
 import { isIndexAsNoted } from './index-sum.ts';
+import type { LogIndex, LogSearch } from './log-index.ts';
 import { DamagedFile, type LogIdentity, type Manifest, readManifest, writeManifest } from './manifest.ts';
 import type { MemoryShares } from './options.ts';
 import type { Part } from './replay.ts';
@@ -47,7 +47,8 @@ export interface RecoveryOptions {
 export interface Recovered {
   readonly identity: LogIdentity;
   readonly manifest: Manifest;
-  readonly index: EventIndex;
+  readonly index: LogIndex;
+  readonly search: LogSearch;
   /** Where writing goes on; undefined when the log is damaged and can only be read. */
   readonly open: SegmentState | undefined;
   readonly findings: readonly Finding[];
@@ -87,6 +88,7 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
     open = await settleTail(files, manifest, scanned, options);
   const {
     index,
+    search,
     findings: met,
     lastRecordedAt: lastRead,
   } = await establishIndex(files, {
@@ -105,7 +107,7 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
   const sealedAt = manifest.sealed.map(({ lastRecordedAt }) => lastRecordedAt);
   const times = [lastRead, open?.lastRecordedAt ?? '', ...sealedAt];
   const lastRecordedAt = times.reduce((a, b) => (a > b ? a : b), '');
-  return { identity, manifest, index, open, findings, lastRecordedAt };
+  return { identity, manifest, index, search, open, findings, lastRecordedAt };
 }
 
 /** Reads the manifest; an empty folder gets one, and its first segment. */

@@ -1,5 +1,5 @@
-import type { EventIndex } from './event-index.ts';
 import type { Entry, LogPlace } from './generation.ts';
+import type { LogIndex } from './log-index.ts';
 import { type DocumentState, type KeyState, readRecord } from './record.ts';
 import { type Finding, findingOf } from './recovery.ts';
 import { type ScannedLine, scanSegment } from './scan-segment.ts';
@@ -32,7 +32,7 @@ export class Replay {
   readonly findings: Finding[] = [];
   lastRecordedAt = '';
   readonly #files: SegmentFiles;
-  readonly #index: EventIndex;
+  readonly #index: LogIndex;
   readonly #turn: () => Promise<void>;
   readonly #types = new Map<string, string>();
   readonly #isWhole: boolean;
@@ -44,7 +44,7 @@ export class Replay {
 
   constructor(
     files: SegmentFiles,
-    index: EventIndex,
+    index: LogIndex,
     { turn, isWhole }: { turn: () => Promise<void>; isWhole: boolean },
   ) {
     this.#files = files;

@@ -6,10 +6,10 @@ import type { Removal, RemoveOptions } from '../store.ts';
 import { compressSegment } from './compress.ts';
 import type { Draft } from './decide.ts';
 import { codeOf, disk, isFull } from './disk.ts';
-import type { EventIndex } from './event-index.ts';
 import { listSegments, nameBeside, removeFile, segmentName } from './folder.ts';
 import type { LogPlace } from './generation.ts';
 import { noteIndexSum } from './index-sum.ts';
+import type { LogIndex, LogSearch } from './log-index.ts';
 import { type Manifest, type SealedSegment, writeManifest } from './manifest.ts';
 import type { FileOptions } from './options.ts';
 import type { Recovered } from './recovery.ts';
@@ -34,7 +34,8 @@ interface SegmentsOptions {
  * between leaves either the state before or the one behind, and files that the next start finds to be in the way.
  */
 export class Segments {
-  readonly #index: EventIndex;
+  readonly #index: LogIndex;
+  readonly #search: LogSearch;
   readonly #files: SegmentFiles;
   readonly #options: FileOptions;
   readonly #logger: Logger;
@@ -51,11 +52,12 @@ export class Segments {
   #upkeep: Promise<void> = Promise.resolve();
 
   private constructor(
-    { index, manifest }: Recovered,
+    { index, search, manifest }: Recovered,
     writer: SegmentWriter,
     { files, options, logger }: SegmentsOptions,
   ) {
     this.#index = index;
+    this.#search = search;
     this.#manifest = manifest;
     this.#writer = writer;
     this.#files = files;
@@ -173,9 +175,8 @@ export class Segments {
         let count = 0;
         let isUnchanged = true;
         for (let from = old.first; from <= old.last; ) {
-          const entries = this.#index
-            .entries(from, 1000, 'asc')
-            .filter(({ position }) => position <= old.last);
+          const found = await this.#search.entries(from, 1000, 'asc');
+          const entries = found.filter(({ position }) => position <= old.last);
           for (const { position, type, isRemoved } of entries) {
             if (!isWanted(position)) continue;
             if (isRemoved !== true) count += 1;

@@ -28,6 +28,16 @@ export interface Selection {
   readonly examined: number;
 }
 
+/** What ends a selection. */
+export interface SelectBounds {
+  readonly from: number;
+  readonly direction: Direction;
+  readonly limit: number;
+  readonly examinedMax: number;
+  /** As conditions look at the log. */
+  readonly withRemoved?: boolean;
+}
+
 /** Entries that are read at once while neighbours are wanted. */
 const RUN_ENTRIES = 256;
 const NEAR = 16;
@@ -39,20 +49,7 @@ const NEAR = 16;
 export function selectEntries(
   index: EventIndex,
   filter: Filter,
-  {
-    from,
-    direction,
-    limit,
-    examinedMax,
-    withRemoved = false,
-  }: {
-    from: number;
-    direction: Direction;
-    limit: number;
-    examinedMax: number;
-    /** As conditions look at the log. */
-    withRemoved?: boolean;
-  },
+  { from, direction, limit, examinedMax, withRemoved = false }: SelectBounds,
 ): Selection {
   const isAscending = direction === 'asc';
   const lowest = Math.max(filter.after + 1, withRemoved ? index.indexedFrom : index.oldest);

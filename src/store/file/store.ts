@@ -133,7 +133,7 @@ export class FileBackend implements Backend {
       this.#logId = identity.logId;
       this.#lastMs = lastRecordedAt === '' ? 0 : millisecondsAfter(lastRecordedAt);
       collectOften();
-      this.#running = { lock, files, recovered, segments, reader: new FileReader(recovered.index, files) };
+      this.#running = { lock, files, recovered, segments, reader: new FileReader(recovered, files) };
     } catch (error) {
       await files.close();
       lock.release();
@@ -162,7 +162,7 @@ export class FileBackend implements Backend {
 
   async #append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
     const { recovered, reader, segments } = this.#open();
-    const { index } = recovered;
+    const { index, search } = recovered;
     const base = index.last;
     const recordedMs = this.#tick();
     const recordedAt = formatTimestamp(recordedMs);
@@ -172,6 +172,7 @@ export class FileBackend implements Backend {
     for (const request of requests) {
       const { verdict, draft } = await decide(request, {
         index,
+        search,
         base,
         last,
         recordedMs,
@@ -192,7 +193,7 @@ export class FileBackend implements Backend {
       const { recovered, segments } = this.#open();
       const refusal = loadRefusal(events, recovered.index.last);
       if (refusal !== undefined) throw refusal;
-      const taken = events.filter(({ id }) => recovered.index.byId(id) !== undefined);
+      const taken = await recovered.search.byIds(events.map(({ id }) => id));
       if (taken.length > 0) throw idsTaken(taken.map(({ id }) => id));
       await writable(segments).append([{ events, documents, key: undefined }]);
       for (const { recordedAt } of events)
