@@ -13,8 +13,8 @@ Checks every byte of the files of a file store, throws its index away and builds
 the log as an event of the type $stele.index-rebuilt. A damaged log keeps the index that it has: bring the files back from a
 backup first. The service has to be stopped.
 
-An index that is missing or cannot be used is built anew by the start of the service as well. This is for one that is wrong
-and does not look it.
+An index that is missing or cannot be used is built anew, and recorded, by the start of the service as well. This is for one
+that is wrong and does not look it.
 
 ${STORE_HELP} Without one it is the store of the configuration.
 

@@ -116,8 +116,17 @@ export interface Backend {
   /** What the log and its documents take up, and where. A backend that keeps nothing on a disk has none. */
   storage?(): Promise<StorageUse>;
 
+  /** What the start had to build anew because it was missing or could not be used; undefined when that was nothing. */
+  rebuilt?(): IndexRebuild | undefined;
+
   /** Last position of what lies beyond the files that the operator wants to keep: it is to be compacted. 0: nothing. */
   surplus?(): number;
+}
+
+/** An index that was built out of the log: up to which position, and in how many seconds. */
+export interface IndexRebuild {
+  readonly position: number;
+  readonly seconds: number;
 }
 
 /** An event with everything a store keeps of it: what copies, backups and archives carry. */

@@ -5,6 +5,7 @@ import type { Metrics } from '../metrics.ts';
 import { nextDue, scheduleProblem } from '../model/schedule.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Backend, DocumentWrite } from '../store/store.ts';
+import { systemEvent } from '../store/system-event.ts';
 import { backup } from './backup.ts';
 import { type CompactionRequest, compaction, lastBefore } from './compaction.ts';
 import { type Job, Jobs } from './jobs.ts';
@@ -49,6 +50,7 @@ export class Upkeep {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #isFailing = false;
+  #isRebuildRecorded = false;
 
   constructor(backend: Backend, appender: Pick<GroupCommit, 'append'>, options: UpkeepOptions) {
     const { logger, archive, backups, now = Date.now, leaseMs } = options;
@@ -192,6 +194,7 @@ export class Upkeep {
 
   /** Makes the run of the policy that is due, if nobody has; and tells the metrics what the store says of upkeep. */
   async #schedule(): Promise<void> {
+    await this.#recordRebuild();
     const known = await this.#backend.documents({ collection: NOTES, limit: 10 });
     const found = (key: string) => known.find((document) => document.key === key);
     const backedUp = found(LAST_BACKUP);
@@ -216,6 +219,17 @@ export class Upkeep {
     const due = nextDue(policy.schedule, last.atMs);
     if (due === undefined || due > nowMs) return;
     await this.jobs.create('retention', { policy }, [write]);
+  }
+
+  /** An index that the start of the store built anew stands in the log, as one does that was built on request. */
+  async #recordRebuild(): Promise<void> {
+    if (this.#isRebuildRecorded) return;
+    const rebuilt = this.#backend.rebuilt?.();
+    if (rebuilt !== undefined) {
+      const event = systemEvent('$stele.index-rebuilt', rebuilt);
+      await this.#appender.append({ events: [event], checks: [], writes: [] });
+    }
+    this.#isRebuildRecorded = true;
   }
 
   /** Compacts what is beyond the files to be kept. One that failed is not made again before there is more of it. */

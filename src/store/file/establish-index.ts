@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { IndexRebuild } from '../store.ts';
 import { EventIndex } from './event-index.ts';
 import { DAMAGED_INDEX_FILE, INDEX_FILE, removeIndex } from './folder.ts';
 import type { LogPlace } from './generation.ts';
@@ -25,6 +26,8 @@ export interface EstablishedIndex {
   readonly search: LogSearch;
   readonly findings: readonly Finding[];
   readonly lastRecordedAt: string;
+  /** Set when the log holds events and the index was new. */
+  readonly rebuilt?: IndexRebuild;
 }
 
 /**
@@ -71,6 +74,8 @@ async function teach(
   older: SqliteIndex,
   { sources: { parts, manifest, options }, isWhole }: { sources: IndexSources; isWhole: boolean },
 ): Promise<EstablishedIndex> {
+  const startedMs = performance.now();
+  const { isEstablished } = older;
   // An empty one learns of all segments as they stand now.
   if (older.place === undefined) older.rewrites = manifest.rewrites ?? 0;
   const [first] = parts;
@@ -79,12 +84,12 @@ async function teach(
   const replay = new Replay(files, index, { turn: options.turn, isWhole });
   await replay.run(parts, older.place);
   index.settle();
-  return {
-    index,
-    search: new IndexSearch(index),
-    findings: replay.findings,
-    lastRecordedAt: replay.lastRecordedAt,
-  };
+  if (!isEstablished) older.establish();
+  const { findings, lastRecordedAt } = replay;
+  const established = { index, search: new IndexSearch(index), findings, lastRecordedAt };
+  if (isEstablished || index.last === 0) return established;
+  const seconds = Math.round(performance.now() - startedMs) / 1000;
+  return { ...established, rebuilt: { position: index.last, seconds } };
 }
 
 /** Opens the index, or an empty one when it cannot be used. */

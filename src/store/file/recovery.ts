@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import path from 'node:path';
 import type { Logger } from 'pino';
+import type { IndexRebuild } from '../store.ts';
 import { disk } from './disk.ts';
 import { establishIndex } from './establish-index.ts';
 import {
@@ -53,6 +54,7 @@ export interface Recovered {
   readonly open: SegmentState | undefined;
   readonly findings: readonly Finding[];
   readonly lastRecordedAt: string;
+  readonly rebuilt: IndexRebuild | undefined;
 }
 
 /**
@@ -91,6 +93,7 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
     search,
     findings: met,
     lastRecordedAt: lastRead,
+    rebuilt,
   } = await establishIndex(files, {
     logId: identity.logId,
     parts,
@@ -107,7 +110,7 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
   const sealedAt = manifest.sealed.map(({ lastRecordedAt }) => lastRecordedAt);
   const times = [lastRead, open?.lastRecordedAt ?? '', ...sealedAt];
   const lastRecordedAt = times.reduce((a, b) => (a > b ? a : b), '');
-  return { identity, manifest, index, search, open, findings, lastRecordedAt };
+  return { identity, manifest, index, search, open, findings, lastRecordedAt, rebuilt };
 }
 
 /** Reads the manifest; an empty folder gets one, and its first segment. */

@@ -58,11 +58,9 @@ export class SqliteIndex {
    */
   static open(file: string, logId: string, { cacheBytes = 0 }: { cacheBytes?: number } = {}): SqliteIndex {
     const database = new DatabaseSync(file);
-    const cacheKib = Math.max(CACHE_KIB_MIN, Math.floor(cacheBytes / 1024));
+    const kib = Math.max(CACHE_KIB_MIN, Math.floor(cacheBytes / 1024));
     try {
-      database.exec(
-        `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${cacheKib}`,
-      );
+      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${kib}`);
       const index = new SqliteIndex(database);
       index.#prepare(logId);
       return index;
@@ -84,6 +82,15 @@ export class SqliteIndex {
 
   set rewrites(count: number) {
     this.#remember('rewrites', String(count));
+  }
+
+  /** Whether a start went through the whole log with it; until then it is new. */
+  get isEstablished(): boolean {
+    return this.#recall('established') !== undefined;
+  }
+
+  establish(): void {
+    this.#remember('established', '1');
   }
 
   /** What removals have left: where the log begins, and what is not known of it. */

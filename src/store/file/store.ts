@@ -16,6 +16,7 @@ import type {
   DocumentQuery,
   EventBlock,
   Head,
+  IndexRebuild,
   LoadBatch,
   LoggedEvent,
   ReadQuery,
@@ -288,6 +289,11 @@ export class FileBackend implements Backend {
       ready: true,
       checks: { file: { ok: true, detail: `events are kept in ${this.#options.folder}` } },
     };
+  }
+
+  rebuilt(): IndexRebuild | undefined {
+    const { segments, recovered } = this.#open();
+    return segments === undefined ? undefined : recovered.rebuilt;
   }
 
   surplus(): number {
