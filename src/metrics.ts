@@ -111,7 +111,7 @@ export function createMetrics() {
     }),
     readOnly: new Gauge({
       name: 'stele_store_read_only',
-      help: '1 while the database takes no writes.',
+      help: '1 while the store takes no writes, unless it was opened with readOnly=true.',
       registers,
     }),
     clockRegressions: new Counter({

@@ -173,4 +173,5 @@ t.test('an archive can be looked into, and takes nothing meanwhile', async (t) =
   t.match(bodyOf(await looked.call('/v1/events', post({ type: 'A', data: {} }))), { code: 'READ_ONLY' });
   t.match(bodyOf(await looked.call('/v1/compactions', post({ before: 3 }))), { code: 'READ_ONLY' });
   t.equal((await looked.call('/readyz')).status, 200);
+  t.match((await looked.call('/metrics')).text, /^stele_store_read_only 0$/m, 'and it wakes nobody');
 });

@@ -130,7 +130,8 @@ export class FileBackend implements Backend {
       for (const finding of findings) {
         logger.error(finding, 'the log is damaged: the store can only be read, and nothing was deleted');
       }
-      this.#metrics.readOnly.set(segments === undefined ? 1 : 0);
+      // What is read-only on purpose is no reason to wake anybody.
+      this.#metrics.readOnly.set(segments === undefined && !readOnly ? 1 : 0);
       this.#logId = identity.logId;
       this.#lastMs = lastRecordedAt === '' ? 0 : millisecondsAfter(lastRecordedAt);
       collectOften();
