@@ -249,10 +249,9 @@ begin
   end if;
 
   if cardinality(p_event_id) > 0 then
-    -- The place of each event: consecutive over those that are stored, null for the others.
-    if v_refused = '{}' and true = all (p_event_store) then
-      select array_agg(base + n) into v_place from generate_series(1, cardinality(p_event_id)) n;
-    else
+    -- Events take consecutive positions. Where some of them are not stored, v_place says which take which; without it
+    -- each takes its own, and the statement that finds that out is saved.
+    if v_refused <> '{}' or false = any (p_event_store) then
       select array_agg(case when s.stored then base + s.n end order by s.o) into v_place
         from (
           select u.o, u.stored, count(*) filter (where u.stored) over (order by u.o) as n
@@ -261,18 +260,22 @@ begin
         ) s;
     end if;
     insert into stele.events (position, recorded_at, timestamp, id, type, part, parts, sent, body)
-      select v_place[e.o], recorded, coalesce(e.at, recorded), e.id, e.type, e.part, e.parts, e.sent, e.body
+      select coalesce(v_place[e.o], base + e.o), recorded, coalesce(e.at, recorded), e.id, e.type, e.part, e.parts,
+             e.sent, e.body
         from unnest(p_event_id, p_event_type, p_event_time, p_event_part, p_event_parts, p_event_sent, p_event_body)
              with ordinality e(id, type, at, part, parts, sent, body, o)
-       where v_place[e.o] is not null;
+       where v_place is null or v_place[e.o] is not null;
     insert into stele.event_ids (id, position)
-      select e.id, v_place[e.o] from unnest(p_event_id) with ordinality e(id, o) where v_place[e.o] is not null;
+      select e.id, coalesce(v_place[e.o], base + e.o) from unnest(p_event_id) with ordinality e(id, o)
+       where v_place is null or v_place[e.o] is not null;
     insert into stele.event_tags (tag, position, type)
-      select t.term, v_place[t.event], p_event_type[t.event]
-        from unnest(p_term, p_term_event) t(term, event) where v_place[t.event] is not null;
+      select t.term, coalesce(v_place[t.event], base + t.event), p_event_type[t.event]
+        from unnest(p_term, p_term_event) t(term, event)
+       where v_place is null or v_place[t.event] is not null;
     if p_keys is not null then
       insert into stele.idempotency_keys (day, caller, key, hash, first_position, recorded_at, ids, timestamps)
-        select (clock_timestamp() at time zone 'UTC')::date, k.caller, k.key, k.hash, min(v_place[e.o]), recorded,
+        select (clock_timestamp() at time zone 'UTC')::date, k.caller, k.key, k.hash,
+               min(coalesce(v_place[e.o], base + e.o)), recorded,
                array_agg(e.id order by e.o), array_agg(coalesce(e.at, recorded) order by e.o)
           from json_to_recordset(p_keys::json) k(r integer, s boolean, caller text, key text, hash text)
           join unnest(p_event_request, p_event_id, p_event_time) with ordinality e(r, id, at, o) on e.r = k.r

@@ -64,11 +64,11 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: APPEND_SQL,
         find: `  if cardinality(p_event_id) > 0 then
-    -- The place of each event`,
+    -- Events take consecutive positions.`,
         replace: `  perform stele.lock_log();
   select coalesce(max(l.position), 0) into base from stele.events l;
   if cardinality(p_event_id) > 0 then
-    -- The place of each event`,
+    -- Events take consecutive positions.`,
       },
     ],
     tests: ['test/contract/conditions.test.ts'],
@@ -149,9 +149,9 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: APPEND_SQL,
-        find: `from unnest(p_event_id) with ordinality e(id, o) where v_place[e.o] is not null;
+        find: `       where v_place is null or v_place[e.o] is not null;
     insert into stele.event_tags`,
-        replace: `from unnest(p_event_id) with ordinality e(id, o) where v_place[e.o] is not null
+        replace: `       where v_place is null or v_place[e.o] is not null
       on conflict do nothing;
     insert into stele.event_tags`,
       },
