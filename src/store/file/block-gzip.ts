@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { gunzip, gunzipSync, gzip } from 'node:zlib';
 import { readUpTo } from './disk.ts';
 
 /**
@@ -8,7 +8,7 @@ import { readUpTo } from './disk.ts';
  *
  * Each member says its own size in an extra field, as BGZF of the SAM format does (subfield BC), so that the way to
  * the n-th is a walk over headers. All members but the last hold the same number of bytes, so the member of an
- * offset is a division.
+ * offset is a division. Members of 8 KiB made files a fifth larger, and pages of scattered events no faster.
  */
 export const BLOCK_BYTES = 16 * 1024;
 
@@ -21,7 +21,7 @@ const WALK_BYTES = 256 * 1024;
 const LEVEL = 1;
 
 const compress = promisify<Uint8Array, { level: number }, Buffer>(gzip);
-const inflate = promisify<Uint8Array, Buffer>(gunzip);
+const inflate = promisify<Uint8Array, { chunkSize: number }, Buffer>(gunzip);
 
 /** One member for up to BLOCK_BYTES bytes. */
 export async function compressBlock(bytes: Uint8Array): Promise<Buffer> {
@@ -31,14 +31,53 @@ export async function compressBlock(bytes: Uint8Array): Promise<Buffer> {
   return member;
 }
 
-/** @throws Error when the member is not as it was written: each of its bits counts. */
-export async function inflateBlock(member: Buffer): Promise<Buffer> {
-  if (!isHeader(member, 0) || memberBytes(member, 0) !== member.length)
-    throw new Error('A header is damaged.');
-  const bytes = await inflate(member);
-  if (bytes.length === 0 || bytes.length > BLOCK_BYTES)
+/** Members from one up to another, exclusive. */
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The text of members that lie one behind the other, inflated on another thread.
+ *
+ * @throws Error when one of them is not as it was written: each of its bits counts.
+ */
+export async function inflateMembers(
+  bytes: Buffer,
+  offsets: readonly number[],
+  range: Range,
+): Promise<Buffer> {
+  checkHeaders(bytes, offsets, range);
+  return checkText(await inflate(bytes, { chunkSize: chunkSizeOf(range) }), offsets, range);
+}
+
+/** The same at once: a few members take less time than to hand them to another thread and to hear of it. */
+export function inflateMembersNow(bytes: Buffer, offsets: readonly number[], range: Range): Buffer {
+  checkHeaders(bytes, offsets, range);
+  return checkText(gunzipSync(bytes, { chunkSize: chunkSizeOf(range) }), offsets, range);
+}
+
+function checkHeaders(bytes: Buffer, offsets: readonly number[], { from, to }: Range): void {
+  const start = offsets[from] as number;
+  for (let member = from; member < to; member += 1) {
+    const at = (offsets[member] as number) - start;
+    const end = (offsets[member + 1] as number) - start;
+    if (end > bytes.length || !isHeader(bytes, at) || memberBytes(bytes, at) !== end - at)
+      throw new Error('A header is damaged.');
+  }
+}
+
+/** One byte more than there should be, so that zlib finds the end without being asked again. */
+function chunkSizeOf({ from, to }: Range): number {
+  return (to - from) * BLOCK_BYTES + 1;
+}
+
+function checkText(text: Buffer, offsets: readonly number[], { from, to }: Range): Buffer {
+  const most = (to - from) * BLOCK_BYTES;
+  const isLast = to === offsets.length - 1;
+  if (text.length > most || (isLast ? text.length <= most - BLOCK_BYTES : text.length < most))
     throw new Error('A member has a length that none has.');
-  return bytes;
+  return text;
 }
 
 /**
@@ -49,11 +88,11 @@ export async function inflateBlock(member: Buffer): Promise<Buffer> {
 export async function memberOffsets(fd: number, size: number): Promise<number[]> {
   const offsets: number[] = [];
   let at = 0;
-  let bytes = Buffer.alloc(0);
+  let bytes: Buffer = Buffer.alloc(0);
   let bytesAt = 0;
   while (at < size) {
     if (at + HEADER.length > bytesAt + bytes.length) {
-      bytes = Buffer.from(await readUpTo(fd, WALK_BYTES, at));
+      bytes = await readUpTo(fd, WALK_BYTES, at);
       bytesAt = at;
     }
     if (!isHeader(bytes, at - bytesAt)) throw new Error(`No block begins at offset ${at}.`);

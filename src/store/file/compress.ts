@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { BLOCK_BYTES, compressBlock, inflateBlock, memberOffsets } from './block-gzip.ts';
+import { BLOCK_BYTES, compressBlock, inflateMembers, memberOffsets } from './block-gzip.ts';
 import { readUpTo, replaceFile, writeAll } from './disk.ts';
 import type { SealedSegment } from './manifest.ts';
 import type { SegmentFiles } from './segment-files.ts';
 
 /** Blocks that are compressed at the same time, on threads of their own. */
 const BLOCKS_AT_ONCE = 4;
+const VERIFIED_AT_ONCE = 16;
 
 /**
  * Writes the compressed form of a segment beside it, reads it back and compares it with the sum of the manifest.
@@ -45,9 +46,12 @@ export async function compressSegment(
 async function verify(fd: number, size: number, sha256: string): Promise<void> {
   const hash = createHash('sha256');
   const offsets = await memberOffsets(fd, size);
-  for (let index = 0; index + 1 < offsets.length; index += 1) {
-    const from = offsets[index] as number;
-    hash.update(await inflateBlock(await readUpTo(fd, (offsets[index + 1] as number) - from, from)));
+  const count = offsets.length - 1;
+  for (let from = 0; from < count; from += VERIFIED_AT_ONCE) {
+    const to = Math.min(from + VERIFIED_AT_ONCE, count);
+    const start = offsets[from] as number;
+    const bytes = await readUpTo(fd, (offsets[to] as number) - start, start);
+    hash.update(await inflateMembers(bytes, offsets, { from, to }));
   }
   const found = hash.digest('hex');
   if (found !== sha256) throw new Error(`The compressed form has the sum ${found} instead of ${sha256}.`);

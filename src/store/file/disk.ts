@@ -41,9 +41,13 @@ export async function writeAll(fd: number, bytes: Uint8Array, at: number): Promi
 
 /** Reads up to `length` bytes; fewer only at the end of the file. */
 export async function readUpTo(fd: number, length: number, at: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
+  return await readInto(Buffer.allocUnsafe(length), fd, at);
+}
+
+/** Fills the bytes from an offset on, and gives those that there were; fewer only at the end of the file. */
+export async function readInto(bytes: Buffer, fd: number, at: number): Promise<Buffer> {
   let count = 0;
-  while (count < length) {
+  while (count < bytes.length) {
     const more = await readSome(fd, bytes, count, at + count);
     if (more === 0) break;
     count += more;

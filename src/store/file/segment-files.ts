@@ -2,8 +2,9 @@ import { fstatSync } from 'node:fs';
 import path from 'node:path';
 import { StoreError } from '../../errors.ts';
 import type { LoggedEvent } from '../store.ts';
-import { BLOCK_BYTES, inflateBlock, memberOffsets } from './block-gzip.ts';
-import { codeOf, disk, readUpTo } from './disk.ts';
+import { BlockCache } from './block-cache.ts';
+import { BLOCK_BYTES, inflateMembers, inflateMembersNow, memberOffsets } from './block-gzip.ts';
+import { codeOf, disk, readInto, readUpTo } from './disk.ts';
 import { checkLine, readRecord } from './record.ts';
 import { WrittenTail } from './written-tail.ts';
 
@@ -24,12 +25,31 @@ interface OpenFile {
   isDropped: boolean;
 }
 
+type Run = readonly Place[];
+
+interface Span {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A part of a compressed file. */
+interface Source {
+  readonly start: number;
+  readonly bytes: Buffer;
+}
+
 const OPEN_FILES_MAX = 64;
 /** Where nobody says how much memory there is: for those who go through a folder once. */
 const MEMORY_BYTES = 16 * 1024 * 1024;
 /** Records so close to each other are read with what lies between them: more would inflate blocks for nothing. */
 const GAP_BYTES_MAX = BLOCK_BYTES;
-/** Runs that are read at the same time, on threads of their own. */
+/** Text between two runs that makes one reading of them: compressed, it is about 20 KiB. */
+const STRETCH_GAP_BYTES_MAX = 96 * 1024;
+/** For the compressed form of a stretch. */
+const ROOM_BYTES = 256 * 1024;
+/** To inflate so many takes less time than to hand them to another thread and to hear of it. */
+const BLOCKS_NOW_MAX = 3;
+/** Stretches that are read at the same time, on threads of their own. */
 const READS_AT_ONCE = 8;
 const RUN_BYTES_MAX = 1024 * 1024;
 
@@ -41,30 +61,23 @@ const RUN_BYTES_MAX = 1024 * 1024;
  */
 export class SegmentFiles {
   readonly #folder: string;
-  readonly #blocksMax: number;
+  readonly #blocks: BlockCache;
   readonly #tail: WrittenTail;
   readonly #files = new Map<string, Promise<OpenFile>>();
-  /** Inflated blocks, the one used last at the end. */
-  readonly #blocks = new Map<string, Promise<Buffer>>();
+  readonly #rooms: Buffer[] = [];
+  readonly #scratch = Buffer.allocUnsafe(BLOCKS_NOW_MAX * BLOCK_BYTES);
 
   /** @param memoryBytes for what was written last and for inflated blocks, half each. */
   constructor(folder: string, { memoryBytes = MEMORY_BYTES }: { memoryBytes?: number } = {}) {
     this.#folder = folder;
-    this.#blocksMax = Math.max(4, Math.floor(memoryBytes / 2 / BLOCK_BYTES));
+    this.#blocks = new BlockCache(memoryBytes / 2);
     // It holds twice as much before it is trimmed.
     this.#tail = new WrittenTail(memoryBytes / 4);
   }
 
   /** Up to `length` bytes of the text of a segment; fewer only at its end. */
   async read(segment: string, offset: number, length: number): Promise<Buffer> {
-    const file = await this.#use(segment);
-    try {
-      if (file.members === undefined) return await readUpTo(file.fd, length, offset);
-      return await this.#inflated(segment, file, offset, length);
-    } finally {
-      file.users -= 1;
-      if (file.isDropped && file.users === 0) await disk.close(file.fd);
-    }
+    return await this.#with(segment, (file) => this.#text(segment, file, { offset, length }));
   }
 
   /** Keeps the text of an append for those who read it soon. */
@@ -81,32 +94,57 @@ export class SegmentFiles {
       if (found === undefined) missing.push(place);
       else events.set(place, eventAt(found.bytes, found.start, place));
     }
-    const runs = [...runsOf(missing)];
+    const stretches = [...stretchesOf(runsOf(missing))];
     let next = 0;
-    const readRuns = async () => {
-      for (let run = runs[next++]; run !== undefined; run = runs[next++]) await this.#loadRun(run, events);
+    const readStretches = async () => {
+      for (let stretch = stretches[next++]; stretch !== undefined; stretch = stretches[next++])
+        await this.#loadStretch(stretch, events);
     };
-    await Promise.all(Array.from({ length: Math.min(READS_AT_ONCE, runs.length) }, readRuns));
+    await Promise.all(Array.from({ length: Math.min(READS_AT_ONCE, stretches.length) }, readStretches));
     return places.flatMap((place) => events.get(place) ?? []);
   }
 
-  async #loadRun(run: readonly Place[], events: Map<Place, LoggedEvent>): Promise<void> {
-    const { segment, offset } = run[0] as Place;
-    const last = run.at(-1) as Place;
-    let bytes: Buffer;
+  async #loadStretch(runs: readonly Run[], events: Map<Place, LoggedEvent>): Promise<void> {
+    const places = runs.flat();
+    const { segment, offset } = places[0] as Place;
+    let room: Buffer | undefined;
     try {
-      bytes = await this.read(segment, offset, last.offset + last.length - offset);
+      await this.#with(segment, async (file) => {
+        let source: Source | undefined;
+        if (file.members !== undefined && this.#isReadAtOnce(segment, file.members, runs)) {
+          room = this.#rooms.pop() ?? Buffer.allocUnsafe(ROOM_BYTES);
+          source = await readSource(file.fd, file.members, spanOf(places), room);
+        }
+        for (const run of runs) {
+          const { offset, length } = spanOf(run);
+          const text =
+            this.#textNow(segment, file, { offset, length }, source) ??
+            (await this.#text(segment, file, { offset, length }));
+          for (const place of run) events.set(place, eventAt(text, place.offset - offset, place));
+        }
+      });
     } catch (error) {
-      throw damaged(segment, offset, error);
+      throw error instanceof StoreError ? error : damaged(segment, offset, error);
+    } finally {
+      if (room !== undefined && this.#rooms.length < READS_AT_ONCE) this.#rooms.push(room);
     }
-    for (const place of run) events.set(place, eventAt(bytes, place.offset - offset, place));
+  }
+
+  /** Whether a short run is among them that lies in a block which is not known. */
+  #isReadAtOnce(segment: string, members: readonly number[], runs: readonly Run[]): boolean {
+    return runs.some((run) => {
+      const { first, end } = blocksOf(members, spanOf(run));
+      if (end - first > BLOCKS_NOW_MAX) return false;
+      for (let block = first; block < end; block += 1) if (!this.#blocks.has(segment, block)) return true;
+      return false;
+    });
   }
 
   /** Opens the file anew for the next reader: it was replaced by another form of itself. */
   async drop(segment: string): Promise<void> {
     const opening = this.#files.get(segment);
     this.#files.delete(segment);
-    for (const key of this.#blocks.keys()) if (key.startsWith(`${segment}/`)) this.#blocks.delete(key);
+    this.#blocks.drop(segment);
     const file = await opening?.catch(() => undefined);
     if (file === undefined || file.isDropped) return;
     file.isDropped = true;
@@ -115,6 +153,16 @@ export class SegmentFiles {
 
   async close(): Promise<void> {
     for (const segment of [...this.#files.keys()]) await this.drop(segment);
+  }
+
+  async #with<T>(segment: string, work: (file: OpenFile) => Promise<T>): Promise<T> {
+    const file = await this.#use(segment);
+    try {
+      return await work(file);
+    } finally {
+      file.users -= 1;
+      if (file.isDropped && file.users === 0) await disk.close(file.fd);
+    }
   }
 
   async #use(segment: string): Promise<OpenFile> {
@@ -149,33 +197,95 @@ export class SegmentFiles {
     }
   }
 
-  async #inflated(segment: string, file: OpenFile, offset: number, length: number): Promise<Buffer> {
-    const members = file.members ?? [];
-    const last = Math.min(Math.floor((offset + length - 1) / BLOCK_BYTES), members.length - 2);
-    const blocks: Promise<Buffer>[] = [];
-    for (let block = Math.floor(offset / BLOCK_BYTES); block <= last; block += 1) {
-      blocks.push(this.#block(segment, file.fd, members, block));
+  async #text(segment: string, { fd, members }: OpenFile, { offset, length }: Span): Promise<Buffer> {
+    if (members === undefined) return await readUpTo(fd, length, offset);
+    const { first, end } = blocksOf(members, { offset, length });
+    const text = Buffer.allocUnsafe(Math.max(0, end - first) * BLOCK_BYTES);
+    let textEnd = text.length;
+    const inflating: Promise<void>[] = [];
+    for (let block = first; block < end; block += 1) {
+      const at = (block - first) * BLOCK_BYTES;
+      if (this.#blocks.copy(segment, block, text, at)) continue;
+      // What is missing between two that are known is read at once.
+      const from = block;
+      while (block + 1 < end && !this.#blocks.has(segment, block + 1)) block += 1;
+      const to = block + 1;
+      const start = members[from] as number;
+      const inflate = async () => {
+        const bytes = await readUpTo(fd, (members[to] as number) - start, start);
+        const inflated = await inflateMembers(bytes, members, { from, to });
+        inflated.copy(text, at);
+        if (to === end) textEnd = at + inflated.length;
+        this.#keep(segment, from, inflated);
+      };
+      inflating.push(inflate());
     }
-    const text = Buffer.concat(await Promise.all(blocks));
-    const start = offset % BLOCK_BYTES;
-    return text.subarray(start, start + length);
+    await Promise.all(inflating);
+    const start = offset - first * BLOCK_BYTES;
+    return text.subarray(start, Math.min(start + length, textEnd));
   }
 
-  #block(segment: string, fd: number, members: readonly number[], block: number): Promise<Buffer> {
-    const key = `${segment}/${block}`;
-    let found = this.#blocks.get(key);
-    if (found === undefined) {
-      const from = members[block] as number;
-      found = readUpTo(fd, (members[block + 1] as number) - from, from).then(inflateBlock);
-      found.catch(() => this.#blocks.delete(key));
-      const oldest = this.#blocks.keys().next().value;
-      if (this.#blocks.size >= this.#blocksMax && oldest !== undefined) this.#blocks.delete(oldest);
-    } else {
-      this.#blocks.delete(key);
+  /**
+   * The same at once, out of few blocks; undefined where that cannot be. What it gives is good until the next call:
+   * memory for each of a hundred scattered events made every tenth page wait for a full collection.
+   */
+  #textNow(
+    segment: string,
+    { members }: OpenFile,
+    { offset, length }: Span,
+    source: Source | undefined,
+  ): Buffer | undefined {
+    if (members === undefined) return undefined;
+    const { first, end } = blocksOf(members, { offset, length });
+    const text = this.#scratch;
+    if (end - first > BLOCKS_NOW_MAX) return undefined;
+    let textEnd = 0;
+    for (let block = first; block < end; block += 1) {
+      if (this.#blocks.copy(segment, block, text, textEnd)) {
+        textEnd += BLOCK_BYTES;
+        continue;
+      }
+      if (source === undefined) return undefined;
+      const from = (members[block] as number) - source.start;
+      const bytes = source.bytes.subarray(from, (members[block + 1] as number) - source.start);
+      const inflated = inflateMembersNow(bytes, members, { from: block, to: block + 1 });
+      textEnd += inflated.copy(text, textEnd);
+      this.#keep(segment, block, inflated);
     }
-    this.#blocks.set(key, found);
-    return found;
+    const start = offset - first * BLOCK_BYTES;
+    return text.subarray(start, Math.min(start + length, textEnd));
   }
+
+  #keep(segment: string, first: number, text: Buffer): void {
+    for (let at = 0; at < text.length; at += BLOCK_BYTES) {
+      this.#blocks.add(segment, first + at / BLOCK_BYTES, text.subarray(at, at + BLOCK_BYTES));
+    }
+  }
+}
+
+/** The blocks that hold a span of the text. */
+function blocksOf(members: readonly number[], { offset, length }: Span): { first: number; end: number } {
+  const first = Math.floor(offset / BLOCK_BYTES);
+  return { first, end: Math.min(Math.floor((offset + length - 1) / BLOCK_BYTES) + 1, members.length - 1) };
+}
+
+/** The part of a compressed file that holds a span of its text; undefined where there is no room for it. */
+async function readSource(
+  fd: number,
+  members: readonly number[],
+  span: Span,
+  room: Buffer,
+): Promise<Source | undefined> {
+  const { first, end } = blocksOf(members, span);
+  const start = members[first] as number;
+  const size = (members[end] as number) - start;
+  return size > room.length ? undefined : { start, bytes: await readInto(room.subarray(0, size), fd, start) };
+}
+
+function spanOf(places: Run): Span {
+  const { offset } = places[0] as Place;
+  const last = places.at(-1) as Place;
+  return { offset, length: last.offset + last.length - offset };
 }
 
 /** @throws StoreError STORAGE_ERROR unless the record is as it was written. */
@@ -188,27 +298,35 @@ function eventAt(bytes: Buffer, start: number, { segment, offset, length, before
   return record.event;
 }
 
-/** Neighbours in one segment, to be read at once. */
-function* runsOf(places: readonly Place[]): Generator<Place[]> {
-  let run: Place[] = [];
-  for (const place of places) {
-    const first = run[0];
-    const last = run.at(-1);
-    const isNear =
-      first !== undefined &&
-      last !== undefined &&
-      first.segment === place.segment &&
-      place.offset >= last.offset + last.length &&
-      place.offset - last.offset - last.length <= GAP_BYTES_MAX &&
-      place.offset + place.length - first.offset <= RUN_BYTES_MAX;
-    if (isNear) {
-      run.push(place);
-      continue;
-    }
-    if (run.length > 0) yield run;
-    run = [place];
+/** Neighbours in one segment, whose text is taken as one. */
+function runsOf(places: readonly Place[]): Place[][] {
+  return grouped(places, (first, last, place) => isNear(first, last, place, GAP_BYTES_MAX));
+}
+
+/** Runs in one segment that one reading of the file serves. */
+function stretchesOf(runs: readonly Place[][]): Run[][] {
+  return grouped(runs, ([first], last, [place]) =>
+    isNear(first as Place, last.at(-1) as Place, place as Place, STRETCH_GAP_BYTES_MAX),
+  );
+}
+
+function isNear(first: Place, last: Place, place: Place, gapBytesMax: number): boolean {
+  return (
+    first.segment === place.segment &&
+    place.offset >= last.offset + last.length &&
+    place.offset - last.offset - last.length <= gapBytesMax &&
+    place.offset + place.length - first.offset <= RUN_BYTES_MAX
+  );
+}
+
+function grouped<T>(items: readonly T[], belongs: (first: T, last: T, item: T) => boolean): T[][] {
+  const groups: T[][] = [];
+  for (const item of items) {
+    const group = groups.at(-1);
+    if (group !== undefined && belongs(group[0] as T, group.at(-1) as T, item)) group.push(item);
+    else groups.push([item]);
   }
-  if (run.length > 0) yield run;
+  return groups;
 }
 
 function damaged(segment: string, offset: number, cause: unknown): StoreError {

@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import t from 'tap';
+import { BLOCK_BYTES, compressBlock } from '../../../src/store/file/block-gzip.ts';
+import { RecordBuffer } from '../../../src/store/file/record.ts';
+import { type Place, SegmentFiles } from '../../../src/store/file/segment-files.ts';
+
+const EVENTS = 6000;
+const PLAIN = 'plain.jsonl';
+const PACKED = 'packed.jsonl';
+
+/** One text, as it is and compressed; an event takes up to a fifth of a block. */
+async function segments(folder: string): Promise<Place[]> {
+  const buffer = new RecordBuffer();
+  const places: Place[] = [];
+  buffer.begin(0);
+  for (let position = 1; position <= EVENTS; position += 1) {
+    const [offset, before] = [buffer.length, buffer.crc];
+    const event = {
+      position,
+      id: `01a1fbdd-9b75-7c3e-8a57-${String(position).padStart(12, '0')}`,
+      type: 'HAPPENED',
+      timestamp: '2026-11-21T09:30:00.123Z',
+      recordedAt: '2026-11-21T09:30:00.123Z',
+      body: `"version":1,"tags":{},"metadata":{},"data":{"n":"${'x'.repeat((position * 7919) % 3000)}"}`,
+      part: 0,
+      parts: 1,
+      sent: 0,
+      terms: [],
+    };
+    const length = buffer.add({ kind: 'event', event }, { position, isLast: true });
+    places.push({ segment: PACKED, offset, length, before });
+  }
+  const text = Buffer.from(buffer.bytes());
+  writeFileSync(path.join(folder, PLAIN), text);
+  const blocks: Buffer[] = [];
+  for (let at = 0; at < text.length; at += BLOCK_BYTES)
+    blocks.push(await compressBlock(text.subarray(at, at + BLOCK_BYTES)));
+  writeFileSync(path.join(folder, `${PACKED}.gz`), Buffer.concat(blocks));
+  return places;
+}
+
+t.test('events are what was written, however they lie and whatever is in memory', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'stele-scattered-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const places = await segments(folder);
+  const every = (step: number, from = 0, to = EVENTS) =>
+    Array.from({ length: Math.ceil((to - from) / step) }, (_, index) => from + index * step);
+  const selections = {
+    'far from each other': every(59),
+    'near each other': every(9, 300, 1500),
+    neighbours: every(1, 2000, 2400),
+    'single ones beside neighbours': [...every(41, 2300, 2700), ...every(1, 2701, 2900), 3000, 3100],
+    'the last ones': every(1, EVENTS - 3),
+    'the last one': [EVENTS - 1],
+  };
+  const plain = new SegmentFiles(folder);
+  const wanted = new Map<string, unknown>();
+  for (const [name, chosen] of Object.entries(selections)) {
+    const read = await plain.load(chosen.map((at) => ({ ...(places[at] as Place), segment: PLAIN })));
+    t.strictSame(
+      read.map(({ position }) => position),
+      chosen.map((at) => at + 1),
+      name,
+    );
+    wanted.set(name, read);
+  }
+  for (const memoryBytes of [0, 64 * BLOCK_BYTES, 1024 * BLOCK_BYTES]) {
+    const files = new SegmentFiles(folder, { memoryBytes });
+    // Beside each other, and again when some of it is known.
+    for (let round = 1; round <= 2; round += 1) {
+      const read = await Promise.all(
+        Object.entries(selections).map(async ([name, chosen]) => ({
+          name,
+          events: await files.load(chosen.map((at) => places[at] as Place)),
+        })),
+      );
+      for (const { name, events } of read)
+        t.strictSame(events, wanted.get(name), `${name}, ${memoryBytes} bytes, round ${round}`);
+    }
+    const end = places.at(-1) as Place;
+    const tail = await files.read(PACKED, end.offset, end.length + 10 * BLOCK_BYTES);
+    t.equal(tail.length, end.length, 'the text ends where the file does');
+    await files.close();
+  }
+  await plain.close();
+});
