@@ -62,7 +62,7 @@ export class IndexSearch implements LogSearch {
         if (isTag(term)) {
           if (!name.startsWith(prefix) && compareText(name, prefix) > 0) break;
           if (!this.#index.isLive(term)) {
-            from = `${term}\0`;
+            from = textAfter(term);
             continue;
           }
           if (name.startsWith(prefix)) found.push(name);

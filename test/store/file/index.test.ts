@@ -114,6 +114,23 @@ t.test('keys and values of tags are listed page by page from memory and from SQL
   t.strictSame(await listings(again), fromMemory);
 });
 
+t.test(
+  'a key of which every event was removed is not listed, from memory and from SQLite alike',
+  async (t) => {
+    const where = await folder(t);
+    const backend = await open(where);
+    for (const tags of [{ gone: '1' }, { here: '1' }, { here: '2' }]) {
+      await decide(backend, { events: [event({ tags })] });
+    }
+    await backend.remove({ after: 0, upTo: 1 }, { reason: 'a test', signal: AbortSignal.timeout(60_000) });
+    t.strictSame(await backend.tags({ limit: 10 }), ['here']);
+    await backend.stop();
+    const again = await open(where);
+    t.teardown(() => again.stop());
+    t.strictSame(await again.tags({ limit: 10 }), ['here']);
+  },
+);
+
 /** All pages of a listing; a listing that comes back to where it was is cut. */
 async function pageByPage(page: (after: { after?: string }) => Promise<string[]>): Promise<string[]> {
   const all: string[] = [];
