@@ -55,6 +55,18 @@ t.test('an event has its position as id and itself as data, on one line', async 
   t.match(client.text, /\n\nid: 1\ndata: \{"id":"[^\n]*\}\n\n/);
 });
 
+t.test('each sort of white space between tokens goes, so that an event stays on one line', async (t) => {
+  const stele = await startHttpService(t);
+  const client = await caughtUp(open(t, stele));
+  const data = '{"text":"two  blanks"}';
+  for (const space of ['\n', '\r', '\t', '\r\n']) {
+    const body = `{"type":"A","data":{${space}"text":${space}"two  blanks"}}${space}`;
+    await stele.call('/v1/events', { method: 'POST', body });
+  }
+  await client.until(() => client.positions.length === 4);
+  t.equal(client.text.split(`"data":${data},"position":`).length, 5);
+});
+
 t.test('headers come at once, and keep proxies from holding events back', async (t) => {
   const stele = await startHttpService(t);
   await append(stele, 3);
