@@ -44,12 +44,21 @@ Examples:
     const lines = format === 'csv' ? csvLines(content) : ndjsonLines(content);
     const progress = new Progress(bytes);
     const total = { imported: 0, duplicates: 0, rejected: 0, position: 0 };
+    // One part is on its way at a time, for they are stored in order; the next is read and looked at meanwhile.
+    let onItsWay = Promise.resolve();
     try {
       for await (const part of partsOf(lines)) {
-        await importPart(client, part, total);
-        progress.update(bytesRead(), total.imported + total.duplicates);
+        const texts = part.map(({ text }) => asNewEvent(text));
+        await onItsWay;
+        onItsWay = importPart(client, part, texts, total).then(() =>
+          progress.update(bytesRead(), total.imported + total.duplicates),
+        );
+        // It is awaited in its turn, which may come after the input failed.
+        onItsWay.catch(() => undefined);
       }
+      await onItsWay;
     } finally {
+      await onItsWay.catch(() => undefined);
       progress.stop();
     }
     await writeOut(`${JSON.stringify(total)}\n`);
@@ -78,11 +87,10 @@ async function* partsOf(lines: AsyncIterable<InputLine>): AsyncGenerator<readonl
 async function importPart(
   client: Client,
   part: readonly InputLine[],
+  texts: readonly string[],
   total: { imported: number; duplicates: number; rejected: number; position: number },
 ): Promise<void> {
-  const { imported, duplicates, rejected, failed, position } = await client.importLines(
-    part.map(({ text }) => asNewEvent(text)),
-  );
+  const { imported, duplicates, rejected, failed, position } = await client.importLines(texts);
   for (const [index, { line, code, detail }] of failed.entries()) {
     if (total.rejected + index >= TOLD_MAX) break;
     tell(`line ${part[line - 1]?.number}: ${code}: ${detail}`);
