@@ -50,6 +50,7 @@ const FILE_PARAMETERS = {
   'fileRotation.maxSize': 'maxSize',
   'fileRotation.maxFiles': 'maxFiles',
   'fileRotation.compression': 'compression',
+  'indexing.enabled': 'indexing',
   'indexing.maxMemorySize': 'maxMemorySize',
 } as const;
 

@@ -108,6 +108,9 @@ export const Settings = Type.Object({
       }),
     }),
     indexing: Type.Object({
+      enabled: Type.Boolean({
+        description: 'Whether there is an index; `false`: every read goes through the log. Default: true',
+      }),
       maxMemorySize: Type.Integer({
         minimum: LIMITS.indexMemoryBytesMin,
         maximum: LIMITS.indexMemoryBytesMax,

@@ -280,9 +280,11 @@ file:
     maxFiles: 12
     compression: none
   indexing:
+    enabled: false
     maxMemorySize: 65536
 `;
-  const url = 'file:/var/lib/100%25 sure%3F?maxSize=1048576&maxFiles=12&compression=none&maxMemorySize=65536';
+  const url =
+    'file:/var/lib/100%25 sure%3F?maxSize=1048576&maxFiles=12&compression=none&indexing=false&maxMemorySize=65536';
   const { store } = loadConfig({ env: {}, cwd: folder(t, { 'stele.yaml': text }) });
   t.equal(store, url);
   t.same(parseFileUrl(store), {
@@ -292,9 +294,13 @@ file:
     compression: 'none',
     readOnly: false,
     maxMemorySize: 65_536,
+    indexing: false,
   });
   const cwd = folder(t);
   t.equal(loadConfig({ env: { STELE_BACKEND: 'file' }, cwd }).store, 'file:./data');
+  const off = loadConfig({ env: { STELE_FILE_INDEXING_ENABLED: 'false' }, cwd }).store;
+  t.equal(off, 'file:./data?indexing=false');
+  t.equal(parseFileUrl('file:./data').indexing, true);
   const env = { STELE_FILE_INDEXING_MAX_MEMORY_SIZE: '4096' };
   t.equal(loadConfig({ env, cwd }).store, 'file:./data?maxMemorySize=4096', 'it is what is there anyway');
   t.equal(loadConfig({ argv: ['--file-data-directory', 'x'], env, cwd }).store, 'file:x?maxMemorySize=4096');

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { auditStore, rebuildStoreIndex } from '../store/open.ts';
+import { auditStore, indexRefusal, rebuildStoreIndex } from '../store/open.ts';
 import { type Command, EXIT, readArguments, UsageError } from './command.ts';
 import { STORE_HELP, storeUrl } from './store-access.ts';
 import { tell, writeOut } from './terminal.ts';
@@ -25,9 +25,8 @@ Examples:
   async run(argv) {
     const { positionals } = readArguments(argv, {}, { positionalsMax: 1 });
     const url = await storeUrl(positionals[0]);
-    if (!url.startsWith('file:')) {
-      throw new UsageError('rebuild-index: only a file store keeps an index of its own, file:<folder>.');
-    }
+    const refused = indexRefusal(url);
+    if (refused !== undefined) throw new UsageError(`rebuild-index: ${refused}`);
     const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
     const findings = await auditStore(url, { logger });
     if (findings.length > 0) {

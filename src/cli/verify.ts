@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { StoreError } from '../errors.ts';
-import { auditStore } from '../store/open.ts';
+import { auditStore, indexRefusal } from '../store/open.ts';
 import { FINDINGS_MAX, type VerifiedLog, type VerifyFinding, verifyLog } from '../store/verify.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
 import { Progress } from './progress.ts';
@@ -15,7 +15,8 @@ export const command: Command = {
 
 Reads the whole log and checks that positions have no gaps, ids are unique, times of recording never go back, and events
 have the index terms that follow from them. Beside that, for PostgreSQL: the ids, the rows of the index and the zones
-against the events. For a file store: every byte of its files against their checksums and the manifest.
+against the events. For a file store: every byte of its files against their checksums and the manifest; with indexing=false
+there is no index, and only the log is read.
 
 A line for each finding, with its position, up to ${FINDINGS_MAX}; exit code 1 when there is one. Nothing is changed. A service may
 use the store meanwhile; of a file store that is in use only the files are checked.
@@ -49,6 +50,9 @@ Examples:
       for (const { position: at, what } of findings) await writeOut(`position ${at}: ${what}\n`);
       if (!isRead) tell(`The store is ${log}: its files were checked, and the log was not read.`);
       else tell(`${events} events, positions ${oldest} to ${position}.`);
+      if (isRead && url.startsWith('file:') && indexRefusal(url) !== undefined) {
+        tell('There is no index to compare them with: indexing is off.');
+      }
       tell(findings.length === 0 ? 'Everything is as it was written.' : `Findings: ${findings.length}.`);
     }
     return findings.length === 0 ? EXIT.ok : EXIT.failure;

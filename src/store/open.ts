@@ -99,12 +99,19 @@ export async function renewStoreLogId(
   return undefined;
 }
 
+/** Why a store has no index of its own to be built anew; undefined when it has one. */
+export function indexRefusal(url: string): string | undefined {
+  if (!url.startsWith('file:')) return 'only a file store keeps an index of its own, file:<folder>.';
+  return parseFileUrl(url).indexing ? undefined : 'indexing is off for this store (indexing=false).';
+}
+
 /** Builds the index of a file store anew and records it in the log. @throws StoreError for any other store. */
 export async function rebuildStoreIndex(
   url: string,
   { logger }: { logger: Logger },
 ): Promise<{ readonly position: number; readonly indexedTo: number; readonly seconds: number }> {
-  if (!url.startsWith('file:')) throw refusal('Only a file store keeps an index of its own.');
+  const refused = indexRefusal(url);
+  if (refused !== undefined) throw refusal(`There is no index to build anew: ${refused}`);
   const startedMs = performance.now();
   const backend = openFile(url, { metrics: createMetrics(), logger, freshIndex: true });
   try {

@@ -52,4 +52,6 @@ t.test('a damaged log keeps its index, and another store has none', async (t) =>
   });
   t.ok(readFileSync(path.join(folder, 'index.sqlite')).equals(index));
   t.match(await stele(['rebuild-index', 'memory:']), { code: 2, stderr: /only a file store/ });
+  const unindexed = await stele(['rebuild-index', `file:${folder}?indexing=false`]);
+  t.match(unindexed, { code: 2, stdout: '', stderr: /indexing is off/ });
 });

@@ -18,6 +18,13 @@ t.test('verify tells what it finds, and by its exit code whether', async (t) => 
   await backend.stop();
   const whole = await stele(['verify', `file:${folder}`, '--json']);
   t.match(lines(whole.stdout), [{ events: 2, position: 2, findings: [] }]);
+  const unindexed = await stele(['verify', `file:${folder}?indexing=false`]);
+  t.match(unindexed, { code: 0, stderr: /2 events.*no index to compare them with/s });
+  t.match(await stele(['doctor', `file:${folder}?indexing=false`]), {
+    stdout: /^ok {2}file: .*without an index\.$/m,
+  });
+  t.match((await stele(['backup', `file:${folder}?indexing=false`, `file:${folder}-backup`])).code, 0);
+  t.match(await stele(['verify', `file:${folder}-backup`]), { code: 0, stderr: /2 events/ });
   const segment = readdirSync(folder).find((name) => name.endsWith('.jsonl')) ?? '';
   const file = path.join(folder, segment);
   writeFileSync(file, readFileSync(file, 'utf8').replace('as it was written', 'as it was wrotten'));

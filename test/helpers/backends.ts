@@ -27,6 +27,10 @@ const KINDS: readonly StoreKind[] = [
     isShared: false,
     url: async (t) => `file:${await folder(t)}?maxMemorySize=4096&maxSize=1024`,
   }),
+  kind('file without an index', {
+    isShared: false,
+    url: async (t) => `file:${await folder(t)}?indexing=false&maxSize=4096`,
+  }),
   kind('postgres', { isShared: true, url: database }),
 ];
 

@@ -242,8 +242,8 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: RECOVERY,
-        find: `  if (!(await isIndexAsNoted(folder))) {`,
-        replace: `  if (!(await isIndexAsNoted(folder)) && folder === '') {`,
+        find: `  if (options.indexing && !(await isIndexAsNoted(folder))) {`,
+        replace: `  if (options.indexing && !(await isIndexAsNoted(folder)) && folder === '') {`,
       },
     ],
     tests: ['test/store/file/index.test.ts'],

@@ -36,7 +36,7 @@ export async function decide(request: AppendRequest, on: DecisionBase): Promise<
   const { index, base, recordedMs } = on;
   const { events, idempotency } = request;
   if (idempotency !== undefined) {
-    const known = index.key(idempotency.caller, idempotency.key);
+    const known = await on.search.key(idempotency.caller, idempotency.key);
     if (known !== undefined && known.keptUntilMs > recordedMs) {
       const sameHash = known.hash === idempotency.hash;
       return { verdict: { kind: 'key-known', sameHash, first: known.first } };

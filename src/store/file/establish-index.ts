@@ -8,6 +8,8 @@ import type { LogIndex, LogSearch } from './log-index.ts';
 import type { Manifest } from './manifest.ts';
 import type { Finding, RecoveryOptions } from './recovery.ts';
 import { DamageMet, type Part, Replay } from './replay.ts';
+import { ScanIndex } from './scan-index.ts';
+import { ScanSearch } from './scan-search.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { SqliteIndex } from './sqlite-index.ts';
 
@@ -42,6 +44,7 @@ export async function establishIndex(files: SegmentFiles, sources: IndexSources)
   const { logId, options, isDamaged } = sources;
   const { folder, logger } = options;
   await removeIndex(folder, DAMAGED_INDEX_FILE);
+  if (!options.indexing) return await goThrough(files, sources);
   const findings: Finding[] = [];
   if (!isDamaged) {
     if (options.freshIndex) await removeIndex(folder, INDEX_FILE);
@@ -78,9 +81,7 @@ async function teach(
   const { isEstablished } = older;
   // An empty one learns of all segments as they stand now.
   if (older.place === undefined) older.rewrites = manifest.rewrites ?? 0;
-  const [first] = parts;
-  const start = { segment: first?.segment ?? '', offset: 0, crc: first?.crcBefore ?? 0, position: 0 };
-  const index = new EventIndex(older, start, { bytesMax: options.memory.indexBytes });
+  const index = new EventIndex(older, startOf(parts), { bytesMax: options.memory.indexBytes });
   const replay = new Replay(files, index, { turn: options.turn, isWhole });
   await replay.run(parts, older.place);
   index.settle();
@@ -90,6 +91,22 @@ async function teach(
   if (isEstablished || index.last === 0) return established;
   const seconds = Math.round(performance.now() - startedMs) / 1000;
   return { ...established, rebuilt: { position: index.last, seconds } };
+}
+
+/** Learns what is known without an index. Nothing of it is kept, so that damage is passed over as by a stand-in. */
+async function goThrough(
+  files: SegmentFiles,
+  { parts, options: { turn } }: IndexSources,
+): Promise<EstablishedIndex> {
+  const index = new ScanIndex(startOf(parts));
+  const replay = new Replay(files, index, { turn, isWhole: false });
+  await replay.run(parts, undefined);
+  const { findings, lastRecordedAt } = replay;
+  return { index, search: new ScanSearch(index, files, { turn }), findings, lastRecordedAt };
+}
+
+function startOf([first]: readonly Part[]): LogPlace {
+  return { segment: first?.segment ?? '', offset: 0, crc: first?.crcBefore ?? 0, position: 0 };
 }
 
 /** Opens the index, or an empty one when it cannot be used. */

@@ -4,7 +4,7 @@ import type { TagQuery } from '../store.ts';
 import { byTime } from './by-time.ts';
 import type { Direction } from './cursors.ts';
 import type { EventIndex } from './event-index.ts';
-import type { Entry } from './generation.ts';
+import type { Entry, KnownKey } from './generation.ts';
 import type { LogSearch, TimeBounds } from './log-index.ts';
 import { type SelectBounds, type Selection, selectEntries } from './select.ts';
 
@@ -45,6 +45,10 @@ export class IndexSearch implements LogSearch {
 
   byIds(ids: readonly string[]): Entry[] {
     return ids.flatMap((id) => this.#index.byId(id) ?? []);
+  }
+
+  key(caller: string, key: string): KnownKey | undefined {
+    return this.#index.key(caller, key);
   }
 
   /** Jumps from key to key, or from value to value, in the order of the terms. */

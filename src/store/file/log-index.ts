@@ -23,7 +23,6 @@ export interface LogIndex {
   document(collection: string, key: string): DocumentState | undefined;
   documents(query: DocumentQuery): StoredDocument[];
   collections(): string[];
-  key(caller: string, key: string): KnownKey | undefined;
   relocate(moved: Moved, turn: () => Promise<void>): Promise<void>;
   dropBelow(position: number): Promise<void>;
 }
@@ -56,6 +55,8 @@ export interface LogSearch {
   at(position: number): Soon<Entry | undefined>;
   /** Those of the ids that are taken. */
   byIds(ids: readonly string[]): Soon<Entry[]>;
+  /** An idempotency key that was used, with its answer. */
+  key(caller: string, key: string): Soon<KnownKey | undefined>;
   tags(query: TagQuery): Soon<string[]>;
 }
 

@@ -13,6 +13,8 @@ export interface FileOptions {
   readonly readOnly: boolean;
   /** Bytes for the newest part of the index, and for pages and blocks of the rest of the log. */
   readonly maxMemorySize: number;
+  /** Whether there is an index; without one events are found by going through the log. */
+  readonly indexing: boolean;
 }
 
 const INTEGERS = {
@@ -28,7 +30,11 @@ const INTEGERS = {
   },
 } as const;
 /** The first of each is what it is when nothing is said. */
-const CHOICES = { compression: ['gzip', 'none'], readOnly: ['false', 'true'] } as const;
+const CHOICES = {
+  compression: ['gzip', 'none'],
+  readOnly: ['false', 'true'],
+  indexing: ['true', 'false'],
+} as const;
 
 /** @throws StoreError VALIDATION_FAILED with the parameter and its value. */
 export function parseFileUrl(text: string): FileOptions {
@@ -73,6 +79,7 @@ export function parseFileUrl(text: string): FileOptions {
     compression: choice('compression'),
     readOnly: choice('readOnly') === 'true',
     maxMemorySize: integer('maxMemorySize'),
+    indexing: choice('indexing') === 'true',
   };
 }
 

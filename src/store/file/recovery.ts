@@ -39,6 +39,8 @@ export interface RecoveryOptions {
   readonly folder: string;
   readonly logger: Logger;
   readonly memory: MemoryShares;
+  /** Whether there is to be an index; one that is there is else left as it is. */
+  readonly indexing: boolean;
   /** Whether to throw the index away, however good it is. */
   readonly freshIndex: boolean;
   readonly turn: () => Promise<void>;
@@ -76,13 +78,14 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
   const manifest = await withoutLeftovers(folder, await establishManifest(folder, findings));
   await settleSegments(folder, manifest, findings);
 
-  if (!(await isIndexAsNoted(folder))) {
+  if (options.indexing && !(await isIndexAsNoted(folder))) {
     logger.warn('the index is not what it was at the last stop and is built anew');
     await removeIndex(folder, INDEX_FILE);
   }
   const openPart = manifest.open;
   const scanned = openPart === undefined ? undefined : await scanOpen(files, openPart, findings);
-  const place = findings.length === 0 ? placeOf(folder, identity.logId, logger) : undefined;
+  const place =
+    options.indexing && findings.length === 0 ? placeOf(folder, identity.logId, logger) : undefined;
   if (scanned !== undefined && place !== undefined) refuseLoss(scanned, place, findings);
   const parts = partsOf(manifest, await listSegments(folder));
   let open: SegmentState | undefined;

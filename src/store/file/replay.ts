@@ -4,6 +4,7 @@ import { type DocumentState, type KeyState, readRecord } from './record.ts';
 import { type Finding, findingOf } from './recovery.ts';
 import { type ScannedLine, scanSegment } from './scan-segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
+import { flat } from './stretches.ts';
 
 /** A segment in the order of the log. */
 export interface Part {
@@ -170,9 +171,4 @@ export class Replay {
   #tell(recordedAt: string): void {
     if (recordedAt > this.lastRecordedAt) this.lastRecordedAt = recordedAt;
   }
-}
-
-/** A copy of a part of a text: V8 keeps all of a text for as long as there is a slice of it. */
-function flat(slice: string): string {
-  return ` ${slice}`.slice(1);
 }

@@ -41,6 +41,8 @@ export class Segments {
   readonly #logger: Logger;
   readonly #writer: SegmentWriter;
   readonly #reserve: Reserve;
+  /** Names of files that are gone. Readers and what was remembered of them may still mean those by them. */
+  readonly #retired = new Set<string>();
   #manifest: Manifest;
   #isFull = false;
   #isStopping = false;
@@ -225,6 +227,7 @@ export class Segments {
       return end === undefined ? place : { ...place, ...end, segment: file };
     };
     await this.#index.relocate({ entries, rewrites, placeOf }, turn);
+    this.#retired.add(old.file);
     await removeFile(path.join(folder, old.file));
     await removeFile(path.join(folder, `${old.file}.gz`));
     await this.#files.drop(old.file);
@@ -235,7 +238,10 @@ export class Segments {
   #isTaken(name: string): boolean {
     const { sealed, leftovers = [] } = this.#manifest;
     return (
-      name === this.#writer.state.file || sealed.some(({ file }) => file === name) || leftovers.includes(name)
+      name === this.#writer.state.file ||
+      this.#retired.has(name) ||
+      sealed.some(({ file }) => file === name) ||
+      leftovers.includes(name)
     );
   }
 

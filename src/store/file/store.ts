@@ -102,7 +102,7 @@ export class FileBackend implements Backend {
 
   async start(): Promise<void> {
     if (this.#running !== undefined) return;
-    const { folder, maxMemorySize } = this.#options;
+    const { folder, maxMemorySize, indexing } = this.#options;
     await prepareFolder(folder);
     const lock = FolderLock.take(folder);
     const memory = sharesOf(maxMemorySize);
@@ -113,6 +113,7 @@ export class FileBackend implements Backend {
         folder,
         logger,
         memory,
+        indexing,
         freshIndex: this.#freshIndex,
         turn,
       });
@@ -286,9 +287,12 @@ export class FileBackend implements Backend {
     const trouble = running.segments?.trouble;
     if (trouble !== undefined)
       return { ready: !trouble.isFatal, checks: { file: { ok: false, detail: trouble.detail } } };
+    const { folder, indexing } = this.#options;
     return {
       ready: true,
-      checks: { file: { ok: true, detail: `events are kept in ${this.#options.folder}` } },
+      checks: {
+        file: { ok: true, detail: `events are kept in ${folder}${indexing ? '' : ', without an index'}` },
+      },
     };
   }
 
