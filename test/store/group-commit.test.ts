@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { StoreError } from '../../src/errors.ts';
 import { EVERYTHING } from '../../src/model/filter.ts';
@@ -40,10 +41,45 @@ t.test('what arrives while a commit is under way shares the next one', async (t)
 t.test('a batch takes half of what is under way', async (t) => {
   const { gate, append, occupy } = await stage(t);
   await occupy();
-  const crowd = Array.from({ length: 63 }, () => append({ events: [event()] }));
+  const crowd = Array.from({ length: 62 }, () => append({ events: [event()] }));
+  crowd.push(append({ events: tagged('x'), conditions: [guard('x')] }));
+  await sleep(5);
+  t.strictSame(sizes(gate), [1], 'a condition waits until it is known what the log holds');
   gate.open();
   await Promise.all(crowd);
   t.strictSame(sizes(gate), [1, 32, 31], 'half of 63 that wait and one that is about to come back');
+});
+
+t.test('without conditions a third is handed over while another batch is under way', async (t) => {
+  const { store, gate, append, occupy } = await stage(t);
+  await occupy();
+  const crowd = Array.from({ length: 63 }, () => append({ events: [event()] }));
+  await until(() => gate.calls.length === 2);
+  await sleep(5);
+  t.strictSame(sizes(gate), [1, 22], 'one batch ahead, and no more');
+  gate.open();
+  const answers = await Promise.all(crowd);
+  t.strictSame(
+    answers.map((answer) => (answer as { firstPosition: number }).firstPosition),
+    Array.from({ length: 63 }, (_, n) => n + 2),
+    'in the order in which they came',
+  );
+  t.equal((await store.head()).position, 64);
+});
+
+t.test('a batch that was handed over early stands for itself', async (t) => {
+  const { gate, append, occupy } = await stage(t);
+  await occupy();
+  const crowd = Array.from({ length: 20 }, () => append({ events: [event()] }));
+  await until(() => gate.calls.length === 2);
+  gate.fail(new StoreError('STORAGE_UNAVAILABLE', 'The database is away.'));
+  gate.admit();
+  await sleep(5);
+  gate.open();
+  const answers = await Promise.all(crowd);
+  t.ok(answers.every((answer) => 'kind' in answer && answer.kind === 'stored'));
+  t.match(answers[0], { firstPosition: 1 }, 'what failed before it took no position');
+  t.match(await append({ events: [event()] }), { kind: 'stored', firstPosition: 21 });
 });
 
 t.test('a batch takes all that waits while that is little', async (t) => {

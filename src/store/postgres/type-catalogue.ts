@@ -44,6 +44,10 @@ export class TypeCatalogue {
     for (const [name, id] of rows) this.#learn(Number(id), name as string);
   }
 
+  has(name: string): boolean {
+    return this.#idByName.has(name);
+  }
+
   id(name: string): number {
     const id = this.#idByName.get(name);
     if (id === undefined) throw new Error(`the type ${name} has not been registered`);

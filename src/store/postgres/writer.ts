@@ -79,20 +79,32 @@ export class Writer {
     return performance.now() < this.#readOnlyUntilMs;
   }
 
-  /** One call at a time: a second one would only wait for the lock, and one session serves both. */
+  /**
+   * One call at a time: a second one would only wait for the lock, and one session serves both. But it is encoded while
+   * the one before is under way.
+   */
   append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
-    const turn = this.#last.then(() => this.#append(requests));
+    const encoded = this.#encodeEarly(requests);
+    const turn = this.#last.then(() => this.#append(requests, encoded));
     this.#last = turn.catch(() => undefined);
     return turn;
   }
 
-  async #append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+  /** Undefined where a type has no number yet. */
+  #encodeEarly(requests: readonly AppendRequest[]): unknown[] | undefined {
+    const isKnown = requests.every(({ events }) => events.every(({ type }) => this.#types.has(type)));
+    return isKnown ? encodeAppend(requests, (type) => this.#types.id(type)) : undefined;
+  }
+
+  async #append(requests: readonly AppendRequest[], encoded: unknown[] | undefined): Promise<AppendOutcome> {
     if (this.readOnly) throw new StoreError('READ_ONLY', 'The database takes no writes at the moment.');
     try {
-      await this.#types.register(requests.flatMap(({ events }) => events.map(({ type }) => type)));
+      if (encoded === undefined) {
+        await this.#types.register(requests.flatMap(({ events }) => events.map(({ type }) => type)));
+      }
       await this.#preparePartitions(requests);
       const session = await this.#connected();
-      return await this.#call(session, requests).catch((error) => {
+      return await this.#call(session, requests, encoded).catch((error) => {
         if (isOutcomeUnknown(error)) return this.#findOut(requests, error);
         if (sqlState(error) === FENCED || sqlState(error) === '23514') return this.#again(error, requests);
         throw error;
@@ -137,8 +149,12 @@ export class Writer {
   }
 
   /** One call. On an error that leaves the session in doubt the session is gone when this throws. */
-  async #call(session: Session, requests: readonly AppendRequest[]): Promise<AppendOutcome> {
-    const values = encodeAppend(requests, (type) => this.#types.id(type));
+  async #call(
+    session: Session,
+    requests: readonly AppendRequest[],
+    encoded?: unknown[],
+  ): Promise<AppendOutcome> {
+    const values = encoded ?? encodeAppend(requests, (type) => this.#types.id(type));
     let row: (string | null)[];
     try {
       const result = await timeboxed(session.client, () =>
