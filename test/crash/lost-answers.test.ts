@@ -41,6 +41,8 @@ t.test('twice in a row', async (t) => {
     ['after-request', 'amid-request'],
     ['before-answer', 'before-request'],
   ] as const) {
+    // A service without a session would meet the second trap first, and never come to the first.
+    await stage.healthy(t);
     const sprung = [stage.proxy.trap(CALL, first), stage.proxy.trap(/fence/, second)];
     const [answers] = await Promise.all([
       Promise.all(stage.assortment().map((append) => stage.tell(append))),
