@@ -14,7 +14,7 @@ import {
   takeDocumentsAndKeys,
 } from './sqlite-queries.ts';
 import { COLUMNS, INTO_EVENTS, INTO_POSTINGS, Rows, type SQLInputValue } from './sqlite-rows.ts';
-import { FORMAT, SCHEMA } from './sqlite-schema.ts';
+import { closeWhole, FORMAT, SCHEMA } from './sqlite-schema.ts';
 
 /**
  * The part of the index that is not in memory. It is derived from the segments and can be deleted at any time.
@@ -173,7 +173,7 @@ export class SqliteIndex {
   close(): void {
     // SQLite keeps the file open until the last statement is collected, so nothing may hold on to one.
     this.#statements.clear();
-    if (this.#database.isOpen) this.#database.close();
+    if (this.#database.isOpen) closeWhole(this.#database);
   }
 
   entry(position: number): Entry | undefined {
