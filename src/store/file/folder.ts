@@ -81,23 +81,28 @@ function ignoreMissing(error: unknown): undefined {
   if (codeOf(error) !== 'ENOENT') throw error;
 }
 
-/** A name for a segment that begins now. */
-export function segmentName(now: Date, isTaken: (name: string) => boolean): string {
+/** A name for a segment that begins now: one that is not among those given, and is from now on. */
+export function segmentName(now: Date, given: Set<string>): string {
   const [day = '', time = ''] = now.toISOString().split('T');
   const [hours, minutes, seconds = ''] = time.split(':');
   const stem = `events-${day}-${hours}-${minutes}-${seconds.slice(0, 2).padStart(3, '0')}`;
-  for (let n = 0; ; n += 1) {
-    const name = `${stem}${n === 0 ? '' : `-${n}`}.jsonl`;
-    if (!isTaken(name)) return name;
-  }
+  const plain = `${stem}.jsonl`;
+  if (given.has(plain)) return numberedName(stem, given);
+  given.add(plain);
+  return plain;
 }
 
-/** A name that is listed behind that of another segment, and before those of later seconds. */
-export function nameBeside(segment: string, isTaken: (name: string) => boolean): string {
-  const stem = segment.replace(/(-\d{3})(?:-\d+)?\.jsonl$/, '$1');
+/** The same for one that is listed behind another segment, and before those of later seconds. */
+export function nameBeside(segment: string, given: Set<string>): string {
+  return numberedName(segment.replace(/(-\d{3})(?:-\d+)?\.jsonl$/, '$1'), given);
+}
+
+function numberedName(stem: string, given: Set<string>): string {
   for (let n = 1; ; n += 1) {
     const name = `${stem}-${n}.jsonl`;
-    if (!isTaken(name)) return name;
+    if (given.has(name)) continue;
+    given.add(name);
+    return name;
   }
 }
 

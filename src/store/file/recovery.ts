@@ -137,7 +137,7 @@ async function establishManifest(folder: string, findings: Finding[]): Promise<M
   }
   if (findings.length > 0) return { sealed: [], open: undefined };
   for (const { segment } of found) await removeFile(path.join(folder, segment));
-  const file = segmentName(new Date(), () => false);
+  const file = segmentName(new Date(), new Set());
   await disk.close(await createSegment(folder, file));
   const manifest: Manifest = { sealed: [], open: { file, crcBefore: 0, after: 0 } };
   await writeManifest(folder, manifest);

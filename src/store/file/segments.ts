@@ -41,8 +41,8 @@ export class Segments {
   readonly #logger: Logger;
   readonly #writer: SegmentWriter;
   readonly #reserve: Reserve;
-  /** Names of files that are gone. Readers and what was remembered of them may still mean those by them. */
-  readonly #retired = new Set<string>();
+  /** Every name that a segment has or had: a reader may still mean by it a file that is gone. */
+  readonly #names: Set<string>;
   #manifest: Manifest;
   #isFull = false;
   #isStopping = false;
@@ -66,6 +66,7 @@ export class Segments {
     this.#options = options;
     this.#logger = logger;
     this.#reserve = new Reserve(options.folder);
+    this.#names = new Set([writer.state.file, ...manifest.sealed.map(({ file }) => file)]);
   }
 
   static async open(recovered: Recovered, state: SegmentState, options: SegmentsOptions): Promise<Segments> {
@@ -205,13 +206,13 @@ export class Segments {
 
   async #rewrite(old: SealedSegment, rewriting: Rewriting): Promise<void> {
     const { folder } = this.#options;
-    const file = nameBeside(old.file, (name) => this.#isTaken(name));
+    const file = nameBeside(old.file, this.#names);
     await this.#change((manifest) => ({ ...manifest, leftovers: [file] }));
     let written: Rewritten;
     try {
       written = await rewriteSegment(folder, this.#files, { old, file, rewriting });
     } catch (error) {
-      await removeFile(path.join(folder, file)).catch(() => undefined);
+      if (codeOf(error) !== 'EEXIST') await removeFile(path.join(folder, file)).catch(() => undefined);
       throw error;
     }
     const { sealed, entries, ends } = written;
@@ -227,22 +228,11 @@ export class Segments {
       return end === undefined ? place : { ...place, ...end, segment: file };
     };
     await this.#index.relocate({ entries, rewrites, placeOf }, turn);
-    this.#retired.add(old.file);
     await removeFile(path.join(folder, old.file));
     await removeFile(path.join(folder, `${old.file}.gz`));
     await this.#files.drop(old.file);
     await this.#change(({ leftovers: _, ...manifest }) => manifest);
     this.#compressLater(sealed);
-  }
-
-  #isTaken(name: string): boolean {
-    const { sealed, leftovers = [] } = this.#manifest;
-    return (
-      name === this.#writer.state.file ||
-      this.#retired.has(name) ||
-      sealed.some(({ file }) => file === name) ||
-      leftovers.includes(name)
-    );
   }
 
   /** Runs something between two steps of upkeep. @throws what it throws. */
@@ -281,7 +271,7 @@ export class Segments {
   /** Seals the open segment and goes on in another. What was appended is safe whether or not that works. */
   async #rotate(): Promise<void> {
     const { folder } = this.#options;
-    const file = segmentName(new Date(), (name) => this.#isTaken(name));
+    const file = segmentName(new Date(), this.#names);
     let fd: number;
     try {
       fd = await createSegment(folder, file);
