@@ -73,9 +73,8 @@ export async function torment(options: Torment): Promise<TormentReport> {
     await racing;
     await Promise.all(services.map((service) => service.ready()));
     // Whoever is stopped in order leaves no request without an answer.
-    const unknown = recorder.tally.get('unknown') ?? 0;
-    if (victim === 'stopped service' && unknown > 0)
-      recorder.surprises.push(`${unknown} appends had no answer`);
+    if (victim === 'stopped service')
+      recorder.surprises.push(...recorder.unanswered.map((append) => `no answer for ${append}`));
     return { ...(await judge(recorder, subscribers, services, caller)), deaths };
   } finally {
     calm.abort();

@@ -1,4 +1,5 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 
 /** What a server said. */
 export interface Answer {
@@ -37,8 +38,14 @@ export class Caller {
     this.#timeoutMs = options.timeoutMs ?? 20_000;
   }
 
-  call(origin: string, path: string, { method = 'GET', headers = {}, body }: Call = {}): Promise<Answer> {
-    return new Promise((resolve, reject) => {
+  async call(
+    origin: string,
+    path: string,
+    { method = 'GET', headers = {}, body }: Call = {},
+  ): Promise<Answer> {
+    // A process that was not given the CPU for a while has to see first which of its connections were ended meanwhile.
+    await setImmediate();
+    return await new Promise((resolve, reject) => {
       let reached = false;
       const fail = (error: unknown): void => reject(new NoAnswer(error, reached));
       const json =

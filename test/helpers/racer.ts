@@ -11,6 +11,8 @@ export class Recorder {
   readonly reads: Read[] = [];
   /** Answers that nobody should get, whatever the race. */
   readonly surprises: string[] = [];
+  /** Appends that were sent and got no answer. */
+  readonly unanswered: string[] = [];
   readonly tally = new Map<string, number>();
 
   count(what: string): void {
@@ -259,6 +261,7 @@ export class Racer {
       if (answer.status === 500 || answer.status === 400) recorder.surprises.push(`${name}: ${answer.text}`);
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
+      if (error.reached) recorder.unanswered.push(`${name}: ${error.message}`);
       outcome = error.reached ? { kind: 'unknown' } : { kind: 'refused', code: 'NOT_SENT' };
     }
     const answeredAt = outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : performance.now();
