@@ -119,12 +119,12 @@ export function intersection(cursors: readonly Cursor[], direction: Direction): 
 }
 
 /** Index of the first element of an ascending list that is at least `target`. */
-export function firstAtLeast(list: readonly number[], target: number): number {
+export function firstAtLeast<T extends number | string>(list: readonly T[], target: T): number {
   let low = 0;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((list[middle] as number) < target) low = middle + 1;
+    if ((list[middle] as T) < target) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,6 +1,6 @@
 import { compareText } from '../order.ts';
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
-import { type Cursor, type Direction, endOf, firstAtLeast, intersection, union } from './cursors.ts';
+import { type Cursor, type Direction, endOf, intersection, union } from './cursors.ts';
 import {
   type Addition,
   countType,
@@ -12,9 +12,11 @@ import {
   type LogPlace,
   listOf,
 } from './generation.ts';
-import type { PostingRun } from './postings.ts';
+import { LogBounds } from './log-bounds.ts';
+import type { LogIndex, Moved } from './log-index.ts';
 import type { DocumentState } from './record.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
+import { TermCursor } from './term-cursor.ts';
 
 const OVERFULL = 1.5;
 
@@ -26,34 +28,23 @@ const OVERFULL = 1.5;
  * moves there as a whole: it is asked first until the commit and gone behind it, so that every answer holds it once.
  * Without SQLite everything stays in memory.
  */
-export class EventIndex {
+export class EventIndex extends LogBounds implements LogIndex {
   readonly #older: SqliteIndex | undefined;
   #generationBytes: number;
   readonly #bytesMax: number;
   #generations: Generation[];
-  #end: LogPlace;
-  /** The greatest id of the log. */
-  #lastId: string;
   readonly #types = new Map<string, TypeSummary>();
   #moving: Promise<void> = Promise.resolve();
-  #oldest: number | undefined;
-  #removed = 0;
-  #indexedFrom = 1;
   /** All terms in memory, sorted; made when somebody asks. */
   #youngTerms: string[] | undefined;
 
   constructor(older: SqliteIndex | undefined, start: LogPlace, { bytesMax }: { bytesMax: number }) {
+    super({ ...older?.bounds(), end: older?.place ?? start, lastId: older?.lastId });
     this.#older = older;
     this.#bytesMax = bytesMax;
     this.#generationBytes = bytesMax;
-    this.#end = older?.place ?? start;
-    this.#lastId = older?.lastId ?? '';
-    this.#generations = [new Generation(this.#end)];
+    this.#generations = [new Generation(this.end)];
     for (const summary of older?.types() ?? []) this.#types.set(summary.type, summary);
-    const bounds = older?.bounds();
-    this.#oldest = bounds?.oldest;
-    this.#removed = bounds?.removed ?? 0;
-    this.#indexedFrom = bounds?.indexedFrom ?? 1;
   }
 
   /**
@@ -64,49 +55,19 @@ export class EventIndex {
     this.#generationBytes = Math.max(1, Math.floor(this.#bytesMax / 2));
   }
 
-  /** The end of the log as far as it is known here. */
-  get end(): LogPlace {
-    return this.#end;
-  }
-
-  get last(): number {
-    return this.#end.position;
-  }
-
-  /** The first position that holds an event; behind the last one when none does. */
-  get oldest(): number {
-    return this.#oldest ?? this.last + 1;
-  }
-
-  /** The last position whose event was removed; 0 when none was. */
-  get removed(): number {
-    return this.#removed;
-  }
-
-  /** Below it the index was dropped. */
-  get indexedFrom(): number {
-    return this.#indexedFrom;
-  }
-
   add(addition: Addition, end: LogPlace): void {
     let youngest = this.#generations.at(-1) as Generation;
     if (youngest.bytes >= this.#generationBytes && this.#older !== undefined) {
-      youngest = new Generation(this.#end);
+      youngest = new Generation(this.end);
       this.#generations.push(youngest);
     }
     youngest.add(addition);
     this.#youngTerms = undefined;
-    for (const { position, id, type, timestamp, isRemoved } of addition.entries) {
-      if (id > this.#lastId) this.#lastId = id;
-      if (isRemoved !== true) {
-        countType(this.#types, type, timestamp);
-        this.#oldest ??= position;
-      } else {
-        this.#removed = position;
-        if (type === '') this.#indexedFrom = position + 1;
-      }
+    for (const entry of addition.entries) {
+      this.note(entry);
+      if (entry.isRemoved !== true) countType(this.#types, entry.type, entry.timestamp);
     }
-    this.#end = end;
+    this.reach(end);
   }
 
   /** Whether memory holds more than it should. */
@@ -144,7 +105,7 @@ export class EventIndex {
     while (all ? this.#generations.some(({ bytes }) => bytes > 0) : this.isFull) {
       const oldest = this.#generations[0] as Generation;
       // The youngest still grows: what comes meanwhile goes into another.
-      if (this.#generations.length === 1) this.#generations.push(new Generation(this.#end));
+      if (this.#generations.length === 1) this.#generations.push(new Generation(this.end));
       const onCommit = () => {
         this.#generations.shift();
         this.#youngTerms = undefined;
@@ -183,7 +144,7 @@ export class EventIndex {
 
   byId(id: string): Entry | undefined {
     // Ids of version 7 ascend with time: one that comes with a new event is above all that are known.
-    if (id > this.#lastId) return undefined;
+    if (id > this.lastId) return undefined;
     for (const generation of this.#generations) {
       const entry = generation.byId.get(id);
       if (entry !== undefined) return entry;
@@ -299,22 +260,11 @@ export class EventIndex {
   }
 
   /** What has become of the events of a segment that was written anew. */
-  async relocate(
-    moved: {
-      readonly entries: readonly Entry[];
-      readonly rewrites: number;
-      /** Places of the old segment as they are now. */
-      placeOf(place: LogPlace): LogPlace;
-    },
-    turn: () => Promise<void>,
-  ): Promise<void> {
+  async relocate(moved: Moved, turn: () => Promise<void>): Promise<void> {
     await this.#serially(() => this.#relocate(moved, turn));
   }
 
-  async #relocate(
-    { entries, rewrites, placeOf }: Parameters<EventIndex['relocate']>[0],
-    turn: () => Promise<void>,
-  ): Promise<void> {
+  async #relocate({ entries, rewrites, placeOf }: Moved, turn: () => Promise<void>): Promise<void> {
     const inSqlite: Entry[] = [];
     // Types of which some are gone, and how many of those from SQLite.
     const types = new Map<string, number>();
@@ -322,10 +272,7 @@ export class EventIndex {
     for (const entry of entries) {
       const known = entry.isRemoved ? this.at(entry.position) : undefined;
       const isGone = known !== undefined && known.isRemoved !== true;
-      if (entry.isRemoved) {
-        this.#removed = Math.max(this.#removed, entry.position);
-        if (entry.type === '') this.#indexedFrom = Math.max(this.#indexedFrom, entry.position + 1);
-      }
+      this.note(entry);
       const generation = this.#generations.find((one) => one.replace(entry));
       if (generation === undefined) inSqlite.push(entry);
       else changed.add(generation);
@@ -334,8 +281,8 @@ export class EventIndex {
     await this.#older?.relocate(inSqlite, { rewrites, placeOf, turn });
     for (const generation of changed) generation.recount();
     for (const generation of this.#generations) generation.start = placeOf(generation.start);
-    this.#end = placeOf(this.#end);
-    this.#oldest = this.#findOldest(this.#oldest ?? 1);
+    this.reach(placeOf(this.end));
+    this.beginAt(this.#findOldest());
     for (const [type, gone] of types) this.#recount(type, gone);
   }
 
@@ -359,16 +306,16 @@ export class EventIndex {
 
   /** Whether any event that is still there has the term. */
   isLive(term: string): boolean {
-    if (this.#removed === 0) return true;
+    if (this.removed === 0) return true;
     const cursor = this.positions(term, 'asc');
     for (let at = cursor.seek(this.oldest); at !== endOf('asc'); at = cursor.seek(at + 1)) {
-      if (at > this.#removed || this.at(at)?.isRemoved !== true) return true;
+      if (at > this.removed || this.at(at)?.isRemoved !== true) return true;
     }
     return false;
   }
 
-  #findOldest(from: number): number | undefined {
-    const older = this.#older?.oldest(from);
+  #findOldest(): number | undefined {
+    const older = this.#older?.oldest(this.oldest);
     if (older !== undefined) return older;
     for (const { entries } of this.#generations) {
       const found = entries.find(({ isRemoved }) => isRemoved !== true);
@@ -392,73 +339,5 @@ export class EventIndex {
     }
     if (summary === undefined) this.#types.delete(type);
     else this.#types.set(type, summary);
-  }
-}
-
-const RUNS_AT_ONCE = 4;
-
-/** The positions of one term: the packed runs of SQLite, then the lists of memory; or the other way round. */
-class TermCursor implements Cursor {
-  readonly #older: SqliteIndex | undefined;
-  readonly #term: string;
-  readonly #direction: Direction;
-  readonly #lists: readonly (readonly number[])[];
-  #runs: PostingRun[] = [];
-  /** The target from which `#runs` was read, while more may follow. */
-  #isOlderDone: boolean;
-
-  constructor(
-    older: SqliteIndex | undefined,
-    generations: readonly Generation[],
-    term: string,
-    direction: Direction,
-  ) {
-    this.#older = older;
-    this.#term = term;
-    this.#direction = direction;
-    this.#isOlderDone = older === undefined;
-    const lists = generations.flatMap(({ postings }) => {
-      const positions = postings.get(term);
-      return positions === undefined ? [] : [listOf(positions)];
-    });
-    this.#lists = direction === 'asc' ? lists : lists.reverse();
-  }
-
-  seek(target: number): number {
-    if (this.#direction === 'asc') {
-      const found = this.#seekOlder(target);
-      return found === Number.POSITIVE_INFINITY ? this.#seekYoung(target) : found;
-    }
-    const found = this.#seekYoung(target);
-    return found === 0 ? this.#seekOlder(target) : found;
-  }
-
-  #seekYoung(target: number): number {
-    for (const list of this.#lists) {
-      const found =
-        this.#direction === 'asc'
-          ? list[firstAtLeast(list, target)]
-          : list[firstAtLeast(list, target + 1) - 1];
-      if (found !== undefined) return found;
-    }
-    return endOf(this.#direction);
-  }
-
-  #seekOlder(target: number): number {
-    for (;;) {
-      for (let run = this.#runs[0]; run !== undefined; run = this.#runs[0]) {
-        const list = run.positions;
-        const found =
-          this.#direction === 'asc'
-            ? list[firstAtLeast(list, target)]
-            : list[firstAtLeast(list, target + 1) - 1];
-        if (found !== undefined) return found;
-        this.#runs.shift();
-      }
-      if (this.#isOlderDone || this.#older === undefined) return endOf(this.#direction);
-      if (this.#direction === 'asc' && target > this.#older.upTo) return Number.POSITIVE_INFINITY;
-      this.#runs = this.#older.runs(this.#term, target, RUNS_AT_ONCE, this.#direction);
-      if (this.#runs.length < RUNS_AT_ONCE) this.#isOlderDone = true;
-    }
   }
 }

@@ -2,6 +2,7 @@ import { LIMITS } from '../../limits.ts';
 import { compareText } from '../order.ts';
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { type Addition, countType, type Entry, keyName, type LogPlace } from './generation.ts';
+import { LogBounds } from './log-bounds.ts';
 import type { LogIndex, Moved } from './log-index.ts';
 import type { DocumentState, KeyState } from './record.ts';
 import { flat, Stretches } from './stretches.ts';
@@ -28,16 +29,11 @@ interface SegmentTypes {
  *
  * Nothing of it is kept on the disk. Every start makes it anew by going through the log.
  */
-export class ScanIndex implements LogIndex {
+export class ScanIndex extends LogBounds implements LogIndex {
   readonly isFull = false;
   readonly isOverfull = false;
   readonly older = undefined;
   readonly stretches = new Stretches();
-  #end: LogPlace;
-  #lastId = '';
-  #oldest: number | undefined;
-  #removed = 0;
-  #indexedFrom = 1;
   #types = new Map<string, TypeSummary>();
   /** The same, for each segment: one of them is written anew at a time. */
   readonly #typesBySegment: SegmentTypes[] = [];
@@ -46,32 +42,7 @@ export class ScanIndex implements LogIndex {
   readonly #keys = new Map<string, NotedKey>();
 
   constructor(start: LogPlace) {
-    this.#end = start;
-  }
-
-  get end(): LogPlace {
-    return this.#end;
-  }
-
-  get last(): number {
-    return this.#end.position;
-  }
-
-  /** The greatest id of the log. */
-  get lastId(): string {
-    return this.#lastId;
-  }
-
-  get oldest(): number {
-    return this.#oldest ?? this.last + 1;
-  }
-
-  get removed(): number {
-    return this.#removed;
-  }
-
-  get indexedFrom(): number {
-    return this.#indexedFrom;
+    super({ end: start });
   }
 
   get types(): ReadonlyMap<string, TypeSummary> {
@@ -81,9 +52,7 @@ export class ScanIndex implements LogIndex {
   add({ entries, documents, keys }: Addition, end: LogPlace): void {
     this.stretches.add(entries);
     for (const entry of entries) {
-      if (entry.id > this.#lastId) this.#lastId = flat(entry.id);
-      if (entry.isRemoved !== true) this.#oldest ??= entry.position;
-      this.#noteRemoved(entry);
+      this.note(entry);
       this.#count(entry);
     }
     for (const document of documents) this.#write(document);
@@ -91,7 +60,7 @@ export class ScanIndex implements LogIndex {
       this.#forgetKeys(Date.parse(key.first.recordedAt));
       this.#keys.set(flat(keyName(key)), noted(key));
     }
-    this.#end = end;
+    this.reach(end);
   }
 
   async move(): Promise<void> {}
@@ -128,21 +97,15 @@ export class ScanIndex implements LogIndex {
     const [first] = entries;
     if (first === undefined) return;
     this.stretches.replace(entries);
-    for (const entry of entries) this.#noteRemoved(entry);
-    this.#oldest = this.stretches.firstLive;
-    this.#end = placeOf(this.#end);
+    for (const entry of entries) this.note(entry);
+    this.beginAt(this.stretches.firstLive);
+    this.reach(placeOf(this.end));
     const own = this.#typesBySegment.find(({ last }) => last >= first.position);
     if (own === undefined) return;
     own.segment = first.segment;
     own.types = new Map();
     for (const entry of entries) if (entry.isRemoved !== true) this.#countIn(own.types, entry);
     this.#types = sumOf(this.#typesBySegment);
-  }
-
-  #noteRemoved({ position, type, isRemoved }: Entry): void {
-    if (isRemoved !== true) return;
-    this.#removed = Math.max(this.#removed, position);
-    if (type === '') this.#indexedFrom = Math.max(this.#indexedFrom, position + 1);
   }
 
   #count(entry: Entry): void {

@@ -3,7 +3,7 @@ import { type Filter, matchesFilter } from '../../model/filter.ts';
 import { compareTimestamps } from '../../model/timestamp.ts';
 import { compareText } from '../order.ts';
 import type { LoggedEvent, TagQuery } from '../store.ts';
-import { behind, type Direction } from './cursors.ts';
+import { behind, type Direction, firstAtLeast } from './cursors.ts';
 import type { Entry, KnownKey } from './generation.ts';
 import type { LogSearch, TimeBounds } from './log-index.ts';
 import { checkLine, readRecord } from './record.ts';
@@ -230,14 +230,8 @@ function mayHold({ leastTime, greatestTime, leastId, greatestId }: Stretch, filt
 
 /** Whether one of sorted texts lies between two. */
 function hasBetween(sorted: readonly string[], least: string, greatest: string): boolean {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as string) < least) low = middle + 1;
-    else high = middle;
-  }
-  return (sorted[low] ?? '~') <= greatest;
+  const first = sorted[firstAtLeast(sorted, least)];
+  return first !== undefined && first <= greatest;
 }
 
 /**
