@@ -13,7 +13,7 @@ import { Window } from './window.ts';
 /**
  * Many callers, one commit.
  *
- * A commit costs a round trip, a lock and a flush to disk, whatever it carries. So one batch is in flight at a
+ * A commit costs a round trip, a lock and a flush to disk, whatever it carries. So one batch is stored at a
  * time, and the next is what arrived meanwhile: under load the batches grow by themselves, and a lone request
  * never waits for company. There is no timer.
  *
@@ -21,8 +21,8 @@ import { Window } from './window.ts';
  * makes everyone wait in step: the store stands still while all are answered and read anew, and the service while
  * all are stored. With two halves one is in the store while the other is answered, which gave 16 % more appends.
  *
- * Once a third of it waits, and no condition does, a second batch is handed to the store, which makes it ready and sends
- * it the moment the first is done: the database would be idle while it is formed and encoded. A condition would have to
+ * Once a third of it waits, and no condition does, a second batch is handed to the store, which sends it on its way
+ * behind the first: the database would be idle while it is formed, encoded and sent. A condition would have to
  * be sent before it is known what the first batch added, and its check could not begin behind that; so it waits.
  *
  * A request on its way:
@@ -42,7 +42,7 @@ import { Window } from './window.ts';
  *   id, one key or one document) goes to the front of the next batch instead. The first of a batch is never
  *   deferred, so everyone moves on.
  *
- * Two batches in flight were measured, over two connections and over one, and gave nothing on two cores.
+ * Two batches over two connections were measured, and gave nothing on two cores.
  */
 export type AppendAnswer =
   | ({ readonly kind: 'stored'; readonly replayed: boolean } & StoredAppend)

@@ -62,11 +62,20 @@ export class Connections {
     return this.#failures >= FAILURES_TO_OPEN && performance.now() < this.#openUntilMs;
   }
 
-  /** A client with a session of its own. The caller ends it, or `stop` does. */
-  async client({ statementTimeoutMs }: { statementTimeoutMs: number }): Promise<pg.Client> {
+  /**
+   * A client with a session of its own. The caller ends it, or `stop` does. With `pipeline` statements are sent without
+   * waiting for the answers to those before.
+   */
+  async client({
+    statementTimeoutMs,
+    pipeline = false,
+  }: {
+    statementTimeoutMs: number;
+    pipeline?: boolean;
+  }): Promise<pg.Client> {
     this.#refuseIfOpen();
     const lockTimeoutMs = Math.min(this.#options.lockTimeoutMs, statementTimeoutMs);
-    const client = new pg.Client(this.#config(statementTimeoutMs, lockTimeoutMs));
+    const client = new pg.Client({ ...this.#config(statementTimeoutMs, lockTimeoutMs), pipeline });
     client.on('error', (error) => this.#broke(error));
     client.on('end', () => this.#clients.delete(client));
     this.#clients.add(client);

