@@ -94,8 +94,13 @@ end $$;
 -- Conditions come in two forms. Items with exactly one tag and at most one type, by far the most, are rows of
 -- arrays (p_one_…), decided by one join; a type that is '' stands for none. All others are in p_checks, a JSON
 -- array of items {r: request, c: condition, a: after, t: [types] | null, g: [tags]}. Requests and conditions are
--- numbered from 0; p_checks_after and p_ones_after are the lowest `after` of each form. Arrays named p_event_… run over the events, in the order of their requests. Gives the last
--- position before the batch, the time of recording, whether the clock went back, and what was refused:
+-- numbered from 0; p_checks_after and p_ones_after are the lowest `after` of each form. Arrays named p_event_… run
+-- over the events, in the order of their requests.
+--
+-- If the call before this one, whose events had the ids from p_behind_first to p_behind_last, was stored whole at
+-- p_clear + 1 to p_behind and nothing stands behind it, conditions whose `after` is p_clear or above are known to hold.
+--
+-- Gives the last position before the batch, the time of recording, whether the clock went back, and what was refused:
 -- {r, kind: 'key' | 'ids' | 'condition' | 'floor' | 'document', …}.
 create function stele.append(
   p_writer uuid,
@@ -123,6 +128,10 @@ create function stele.append(
   p_checks_after bigint,
   p_keys text,
   p_writes text,
+  p_clear bigint,
+  p_behind bigint,
+  p_behind_first uuid,
+  p_behind_last uuid,
   out base bigint,
   out recorded timestamptz,
   out clock_behind boolean,
@@ -132,6 +141,8 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 declare
   v_epoch integer;
   v_last timestamptz;
+  v_last_id uuid;
+  v_open bigint;
   v_system integer[];
   v_refused integer[] := '{}';
   v_place bigint[];
@@ -140,11 +151,11 @@ declare
   v_floor bigint;
 begin
   perform stele.lock_log();
-  select w.epoch, greatest(e.position, r.position), e.recorded_at into v_epoch, base, v_last
+  select w.epoch, greatest(e.position, r.position), e.recorded_at, e.id into v_epoch, base, v_last, v_last_id
     from (select) one
     left join stele.writers w on w.writer = p_writer
     left join lateral (
-      select l.position, l.recorded_at from stele.events l order by l.position desc limit 1) e on true
+      select l.position, l.recorded_at, l.id from stele.events l order by l.position desc limit 1) e on true
     -- Above the last event only in a copy that was broken off.
     left join lateral (
       select l.position from stele.removed_events l order by l.position desc limit 1) r on true;
@@ -156,6 +167,13 @@ begin
   recorded := date_trunc('milliseconds', clock_timestamp());
   clock_behind := coalesce(recorded < v_last, false);
   recorded := greatest(recorded, v_last);
+  -- The events of one call lie together: between its first and its last one, as many as it had, there are no others.
+  v_open := base;
+  if base = p_behind and v_last_id = p_behind_last then
+    if exists (select from stele.events e where e.position = p_clear + 1 and e.id = p_behind_first) then
+      v_open := p_clear;
+    end if;
+  end if;
 
   if p_keys is not null then
     select json_agg(json_build_object('r', k.r, 'kind', 'key', 'hash', i.hash, 'first', i.first_position,
@@ -179,13 +197,13 @@ begin
     if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
   end if;
 
-  if least(p_ones_after, p_checks_after) < base then
+  if least(p_ones_after, p_checks_after) < v_open then
     select coalesce(array_agg(t.id), '{}') into v_system from stele.types t where t.type >= '$' and t.type < '%';
     with one as (
       select i.r, i.c, i.a, i.g, t.id as type, i.t = '' as any_type
         from unnest(p_one_request, p_one_condition, p_one_after, p_one_tag, p_one_type) i(r, c, a, g, t)
         left join stele.types t on t.type = i.t
-       where i.a < base and (i.t = '' or t.id is not null)
+       where i.a < v_open and (i.t = '' or t.id is not null)
     ), conflict as (
       select i.r, i.c, p.position
         from one i cross join lateral (
@@ -200,7 +218,7 @@ begin
         cross join lateral stele.item_conflicts(
           case when i.t is not null then array(select t.id from stele.types t where t.type = any (i.t)) end,
           i.g, i.a, v_system) p(position)
-       where i.a < base and i.r <> all (v_refused)
+       where i.a < v_open and i.r <> all (v_refused)
     ), failed as (
       select c.r, c.c, array_agg(c.position order by c.position) as positions
         from (select distinct r, c, position from conflict) c group by c.r, c.c

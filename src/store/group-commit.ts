@@ -1,12 +1,22 @@
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
-import { type NewEvent, SENT, type StoredEvent } from '../model/event.ts';
+import type { NewEvent, StoredEvent } from '../model/event.ts';
 import type { Check } from '../model/query.ts';
+import { AppendQueue, Pending as PendingAppend } from './append-queue.ts';
 import { FormingBatch } from './forming-batch.ts';
 import { belowFloor, conditionFailed, duplicate, forRequest, keyReused } from './refusals.ts';
 import { isSameRequest } from './replay.ts';
-import type { AppendRequest, Backend, Head, ReadQuery, StoredAppend, Verdict, Violation } from './store.ts';
+import type {
+  AppendRequest,
+  Backend,
+  Behind,
+  Head,
+  ReadQuery,
+  StoredAppend,
+  Verdict,
+  Violation,
+} from './store.ts';
 import { boundaryOf, Turns } from './turns.ts';
 import { Window } from './window.ts';
 
@@ -21,9 +31,10 @@ import { Window } from './window.ts';
  * makes everyone wait in step: the store stands still while all are answered and read anew, and the service while
  * all are stored. With two halves one is in the store while the other is answered, which gave 16 % more appends.
  *
- * Once a third of it waits, and no condition does, a second batch is handed to the store, which sends it on its way
- * behind the first: the database would be idle while it is formed, encoded and sent. A condition would have to
- * be sent before it is known what the first batch added, and its check could not begin behind that; so it waits.
+ * Once a third of it waits, a second batch is handed to the store, which sends it on its way behind the first: the
+ * database would be idle while it is formed, encoded and sent. A condition that an event of the first batch matches
+ * stays for the next; of the others the store is told that they hold up to the end of that batch, if nothing else
+ * comes to stand there.
  *
  * A request on its way:
  *
@@ -60,14 +71,14 @@ export interface Commit {
   readonly events: readonly CommittedEvent[];
 }
 
-interface Pending {
-  readonly request: AppendRequest;
-  readonly bytes: number;
-  readonly arrivedMs: number;
-  readonly resolve: (answer: AppendAnswer) => void;
-  readonly reject: (error: unknown) => void;
-  /** Ids and key have to be looked up before a condition may be called failed: they come first. */
-  readonly repeatable: boolean;
+type Pending = PendingAppend<AppendAnswer>;
+
+interface FormedBatch {
+  readonly pending: readonly Pending[];
+  /** What conditions behind it may match. */
+  readonly forming: FormingBatch;
+  /** The batch before it, when the store has not answered that yet. */
+  readonly behind: Behind | undefined;
 }
 
 const HEAD_UNKNOWN = -1;
@@ -79,14 +90,14 @@ export class GroupCommit {
   readonly #turns = new Turns();
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #latencies = new Map<string, { observe(seconds: number): void }>();
-  #queue: Pending[] = [];
-  #queueEvents = 0;
-  #queueBytes = 0;
-  /** Requests in the queue that have conditions. */
-  #queueGuarded = 0;
+  readonly #queue = new AppendQueue<AppendAnswer>();
   /** Batches that the store has, and their events. */
   #inFlight = 0;
   #inFlightEvents = 0;
+  /** The last of them. */
+  #latest: FormedBatch | undefined;
+  /** What is first in the queue has to wait until the store has nothing. */
+  #isBlocked = false;
   #settledMs = 0;
   /** Events of the batch that was settled last: their callers are about to come back. */
   #settledEvents = 0;
@@ -106,12 +117,8 @@ export class GroupCommit {
 
   /** What waits: events, bytes, and the age of the oldest request in milliseconds. */
   get queue(): { events: number; bytes: number; oldestMs: number } {
-    const oldest = this.#queue[0];
-    return {
-      events: this.#queueEvents,
-      bytes: this.#queueBytes,
-      oldestMs: oldest === undefined ? 0 : performance.now() - oldest.arrivedMs,
-    };
+    const { events, bytes, oldestMs } = this.#queue;
+    return { events, bytes, oldestMs };
   }
 
   /** Calls back after each commit of this process, in commit order. Returns the way to stop that. */
@@ -188,31 +195,13 @@ export class GroupCommit {
 
   #enqueue(request: AppendRequest, arrivedMs: number): Promise<AppendAnswer> {
     return new Promise((resolve, reject) => {
-      this.#refuseIfFull();
-      let bytes = 0;
-      let repeatable = request.idempotency !== undefined;
-      for (const event of request.events) {
-        bytes += event.body.length;
-        if ((event.sent & SENT.id) !== 0) repeatable = true;
-      }
-      for (const { body } of request.writes) bytes += body?.length ?? 0;
-      const pending: Pending = { request, bytes, arrivedMs, resolve, reject, repeatable };
+      if (this.#stopping) throw new StoreError('STORAGE_UNAVAILABLE', 'The service is stopping.');
+      this.#queue.refuseIfFull();
+      const pending = new PendingAppend(request, arrivedMs, { resolve, reject });
       if (this.#decideInMemory(pending)) return;
       this.#queue.push(pending);
-      this.#count(pending, 1);
       this.#schedule();
     });
-  }
-
-  #refuseIfFull(): void {
-    if (this.#stopping) throw new StoreError('STORAGE_UNAVAILABLE', 'The service is stopping.');
-    const { events, bytes, oldestMs } = this.queue;
-    if (events >= LIMITS.queueEventsMax || bytes >= LIMITS.queueBytesMax) {
-      throw new StoreError('OVERLOADED', 'Too many appends are waiting for a commit.');
-    }
-    if (oldestMs > LIMITS.queueAgeMsMax) {
-      throw new StoreError('OVERLOADED', 'The oldest append has been waiting for more than a second.');
-    }
   }
 
   /** Requests that arrive in one turn of the event loop share a batch: the pump runs after its I/O. */
@@ -227,26 +216,19 @@ export class GroupCommit {
 
   #mayCommit(): boolean {
     if (this.#queue.length === 0 || this.#inFlight === 0) return this.#queue.length > 0;
-    return this.#inFlight === 1 && this.#queueGuarded === 0 && this.#queueEvents >= this.#share();
+    return this.#inFlight === 1 && !this.#isBlocked && this.#queue.events >= this.#share();
   }
 
   /** How many events a batch may take. Those who were answered last are counted: many come back without a pause. */
   #share(): number {
-    const underWay = this.#queueEvents + this.#inFlightEvents + this.#settledEvents;
+    const underWay = this.#queue.events + this.#inFlightEvents + this.#settledEvents;
     return Math.max(LIMITS.commitEventsUnshared, underWay / (this.#inFlight === 0 ? 2 : 3));
-  }
-
-  /** Takes a request into account that joins the queue, or with -1 one that leaves it. */
-  #count({ request, bytes }: Pending, sign: 1 | -1): void {
-    this.#queueEvents += sign * request.events.length;
-    this.#queueBytes += sign * bytes;
-    if (request.checks.length > 0) this.#queueGuarded += sign;
   }
 
   #pump(): void {
     while (this.#mayCommit()) {
       const batch = this.#formBatch();
-      if (batch.length > 0) void this.#run(batch);
+      if (batch.pending.length > 0) void this.#run(batch);
     }
     if (this.#inFlight > 0) return;
     this.#answerAll();
@@ -254,23 +236,26 @@ export class GroupCommit {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  async #run(batch: readonly Pending[]): Promise<void> {
-    const events = batch.reduce((sum, { request }) => sum + request.events.length, 0);
+  async #run(batch: FormedBatch): Promise<void> {
+    const { events } = batch.forming;
     this.#inFlight += 1;
     this.#inFlightEvents += events;
-    await this.#commit(batch);
+    this.#latest = batch;
+    await this.#commit(batch.pending, batch.behind);
     this.#inFlight -= 1;
     this.#inFlightEvents -= events;
+    this.#isBlocked = false;
     this.#settledMs = performance.now();
     // Answering takes as long as a flush: let the next batch be on its way meanwhile.
     if (this.#inFlight > 0 || this.#queue.length > 0) setImmediate(() => this.#answerAll());
     this.#pump();
   }
 
-  #formBatch(): Pending[] {
+  #formBatch(): FormedBatch {
     const batch: Pending[] = [];
     const deferred: Pending[] = [];
     const forming = new FormingBatch();
+    const before = this.#inFlight === 0 ? undefined : this.#latest?.forming;
     const share = this.#share();
     let taken = 0;
     for (const pending of this.#queue) {
@@ -281,20 +266,26 @@ export class GroupCommit {
         forming.events + events.length > LIMITS.commitEventsMax ||
         forming.bytes + pending.bytes > LIMITS.commitBytesMax;
       if (full && batch.length > 0) break;
+      const isDecided = this.#decideInMemory(pending);
+      const waits = !isDecided && before?.couldFail(pending.request) === true;
+      if (waits && batch.length + deferred.length === 0) {
+        // Those that came later must not make it wait for one batch after the other.
+        this.#isBlocked = true;
+        break;
+      }
       taken += 1;
-      this.#count(pending, -1);
-      if (this.#decideInMemory(pending)) continue;
-      if (forming.couldDecide(pending.request)) {
+      if (isDecided) continue;
+      if (waits || forming.couldDecide(pending.request)) {
         deferred.push(pending);
         continue;
       }
       forming.add(pending.request, pending.bytes);
       batch.push(pending);
     }
-    for (const pending of deferred) this.#count(pending, 1);
+    this.#queue.take(taken, deferred);
     this.#metrics.deferredRequests.inc(deferred.length);
-    this.#queue = deferred.concat(taken === this.#queue.length ? [] : this.#queue.slice(taken));
-    return batch;
+    const behind = this.#head === HEAD_UNKNOWN ? undefined : before?.behind(this.#head);
+    return { pending: batch, forming, behind };
   }
 
   /** Answers a request whose conditions have failed for certain; true when it did. */
@@ -335,11 +326,11 @@ export class GroupCommit {
     return { query: check.query, after: this.#head };
   }
 
-  async #commit(batch: readonly Pending[]): Promise<void> {
+  async #commit(batch: readonly Pending[], behind?: Behind): Promise<void> {
     const requests = batch.map((pending) => this.#advanced(pending.request));
     const startedMs = performance.now();
     try {
-      const { base, verdicts } = await this.#backend.append(requests);
+      const { base, verdicts } = await this.#backend.append(requests, behind);
       // A batch that was handed over early begins when the one before it is done.
       this.#metrics.commitSeconds.observe((performance.now() - Math.max(startedMs, this.#settledMs)) / 1000);
       this.#metrics.commitRequests.observe(batch.length);

@@ -33,12 +33,13 @@ export interface Backend {
    * does not pass. One verdict for each request, in the order of the requests.
    *
    * The caller has made sure that no check of a request can match an event of an earlier request of the same call.
-   * It also waits for the outcome of a call before the next one: a backend has one append on its way at a time.
+   * Calls are carried out and answered in their order, whether or not the caller waits in between; what it knows of
+   * the call before is said by `behind`, and saves checks.
    *
    * @throws StoreError STORAGE_UNAVAILABLE or READ_ONLY when nothing of the batch is stored or ever will be;
    *   OUTCOME_UNKNOWN when that cannot be said.
    */
-  append(requests: readonly AppendRequest[]): Promise<AppendOutcome>;
+  append(requests: readonly AppendRequest[], behind?: Behind): Promise<AppendOutcome>;
 
   /** One page of events in any order. */
   read(query: ReadQuery): Promise<ReadResult>;
@@ -174,6 +175,20 @@ export interface AppendRequest {
   readonly idempotency?: { readonly caller: string; readonly key: string; readonly hash: string };
   /** Decide, but store nothing. */
   readonly dryRun?: boolean;
+}
+
+/**
+ * A batch that was handed over before and is not answered yet. The caller has made sure that no check with an `after` of
+ * at least `clear` matches any of its events.
+ */
+export interface Behind {
+  /** Where the log ended before it. */
+  readonly clear: number;
+  /** Where it ends if all events of the batch are stored there and nothing else is. */
+  readonly end: number;
+  /** The ids of its first and its last event. */
+  readonly firstId: string;
+  readonly lastId: string;
 }
 
 export interface AppendOutcome {

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { NewEvent } from '../../src/model/event.ts';
 import type { QueryItem } from '../../src/model/query.ts';
 import { backends, openStarted } from '../helpers/backends.ts';
 import { decide, event, request, store, systemEvent } from '../helpers/requests.ts';
@@ -215,6 +216,38 @@ await backends(t, (t, kind) => {
         await decide(backend, { conditions: [{ failIfEventsMatch: { items } }], dryRun: true }),
         PASSED,
       );
+    }
+  });
+
+  t.test('what is said of the batch before counts only where that stands', async (t) => {
+    const [first, last, free] = ['a', 'b', 'c'].map((name) => event({ tags: { name } })) as [
+      NewEvent,
+      NewEvent,
+      NewEvent,
+    ];
+    const match = () => event({ type: 'M', tags: { m: '1', n: '1' } });
+    for (const [name, events, positions] of [
+      ['as said', () => [first, last], []],
+      ['nothing of it', () => [], []],
+      ['nothing of it, but others', () => [match(), free], [2]],
+      ['one behind it', () => [first, last, match()], [4]],
+      ['one before it', () => [match(), first, last], [2]],
+      ['one instead of its first', () => [match(), last], [2]],
+      ['one instead of its last', () => [first, match()], [3]],
+      ['its first alone', () => [first], []],
+    ] as const) {
+      const backend = await kind.open(t);
+      await store(backend, [event()]);
+      for (const one of events()) await store(backend, [one]);
+      const behind = { clear: 1, end: 3, firstId: first.id, lastId: last.id };
+      for (const tags of [{ m: '1' }, { m: '1', n: '1' }]) {
+        const conditions = [{ failIfEventsMatch: { items: [{ tags }] }, after: 1 }];
+        const { verdicts } = await backend.append([request({ conditions, dryRun: true })], behind);
+        t.match(verdicts[0], positions.length === 0 ? PASSED : { violations: [{ positions }] }, name);
+      }
+      const below = [{ failIfEventsMatch: { items: [{ types: ['A'] }] } }];
+      const { verdicts } = await backend.append([request({ conditions: below, dryRun: true })], behind);
+      t.match(verdicts[0], { kind: 'condition-failed' }, 'and only above where it begins');
     }
   });
 });

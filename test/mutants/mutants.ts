@@ -25,8 +25,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: GROUP_COMMIT,
-        find: `      const { base, verdicts } = await this.#backend.append(requests);`,
-        replace: `      const underWay = this.#backend.append(requests);
+        find: `      const { base, verdicts } = await this.#backend.append(requests, behind);`,
+        replace: `      const underWay = this.#backend.append(requests, behind);
       let next = Math.max(0, this.#head) + 1;
       for (const { request, resolve } of batch) {
         const recordedAt = new Date().toISOString();
@@ -178,12 +178,12 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: GROUP_COMMIT,
-        find: `      const { base, verdicts } = await this.#backend.append(requests);`,
+        find: `      const { base, verdicts } = await this.#backend.append(requests, behind);`,
         replace: `      const early = batch.flatMap(({ request }) => [
         ...placed(request.events, { firstPosition: this.#head + 1, recordedAt: new Date().toISOString() }),
       ]);
       for (const listener of this.#listeners) listener({ base: this.#head, events: early });
-      const { base, verdicts } = await this.#backend.append(requests);`,
+      const { base, verdicts } = await this.#backend.append(requests, behind);`,
       },
     ],
     tests: ['test/store/group-commit.test.ts'],
@@ -212,11 +212,40 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: GROUP_COMMIT,
-        find: `      if (forming.couldDecide(pending.request)) {`,
-        replace: `      if (forming.events < 0) {`,
+        find: `      if (waits || forming.couldDecide(pending.request)) {`,
+        replace: `      if (waits) {`,
       },
     ],
     tests: ['test/store/group-commit.test.ts', 'test/store/group-commit-races.test.ts'],
+  },
+  {
+    name: 'batch-under-way-not-asked',
+    why: 'A condition is sent behind a batch whose events it matches, with the word that it holds.',
+    edits: [
+      {
+        file: GROUP_COMMIT,
+        find: `before?.couldFail(pending.request) === true`,
+        replace: `before === undefined && pending.request.checks.length < 0`,
+      },
+    ],
+    tests: ['test/store/group-commit.test.ts', 'test/store/group-commit-races.test.ts'],
+  },
+  {
+    name: 'place-behind-not-looked-at',
+    why: 'Conditions are taken to hold behind a batch although others have appended in between.',
+    edits: [
+      {
+        file: APPEND_SQL,
+        find: `  if base = p_behind and v_last_id = p_behind_last then`,
+        replace: `  if base >= p_clear then`,
+      },
+      {
+        file: APPEND_SQL,
+        find: `    if exists (select from stele.events e where e.position = p_clear + 1 and e.id = p_behind_first) then`,
+        replace: `    if base > 0 then`,
+      },
+    ],
+    tests: ['test/contract/conditions.test.ts', 'test/store/group-commit-races.test.ts'],
   },
   {
     name: 'window-without-base-check',

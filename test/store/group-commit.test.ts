@@ -41,16 +41,21 @@ t.test('what arrives while a commit is under way shares the next one', async (t)
 t.test('a batch takes half of what is under way', async (t) => {
   const { gate, append, occupy } = await stage(t);
   await occupy();
-  const crowd = Array.from({ length: 62 }, () => append({ events: [event()] }));
-  crowd.push(append({ events: tagged('x'), conditions: [guard('x')] }));
+  const occupied = { failIfEventsMatch: { items: [{ types: ['Occupant'] }] }, after: 99 };
+  const crowd = [append({ events: [event()], conditions: [occupied] })];
+  for (let n = 0; n < 62; n += 1) crowd.push(append({ events: [event()] }));
   await sleep(5);
-  t.strictSame(sizes(gate), [1], 'a condition waits until it is known what the log holds');
+  t.strictSame(sizes(gate), [1], 'nobody overtakes who waits for what the batch under way may decide');
   gate.open();
   await Promise.all(crowd);
-  t.strictSame(sizes(gate), [1, 32, 31], 'half of 63 that wait and one that is about to come back');
+  t.strictSame(
+    sizes(gate),
+    [1, 32, 22, 9],
+    'half of 63 that wait and one that is about to come back, then a third',
+  );
 });
 
-t.test('without conditions a third is handed over while another batch is under way', async (t) => {
+t.test('a third is handed over while another batch is under way', async (t) => {
   const { store, gate, append, occupy } = await stage(t);
   await occupy();
   const crowd = Array.from({ length: 63 }, () => append({ events: [event()] }));
@@ -66,6 +71,34 @@ t.test('without conditions a third is handed over while another batch is under w
   );
   t.equal((await store.head()).position, 64);
 });
+
+t.test(
+  'conditions are handed over behind a batch that cannot fail them, and the store is told so',
+  async (t) => {
+    const { gate, append } = await stage(t);
+    const known = append({ events: [event()] });
+    await until(() => gate.calls.length === 1);
+    gate.admit();
+    t.match(await known, { firstPosition: 1 });
+    const first = append({ events: [event({ id: `${ID}1` }), event({ id: `${ID}2`, tags: { b: 'x' } })] });
+    await until(() => gate.calls.length === 2);
+    const crowd = Array.from({ length: 30 }, (_, n) =>
+      append({ events: tagged(`${n}`), conditions: [guard(`${n}`), guard(n === 7 ? 'x' : 'y', 0)] }),
+    );
+    await until(() => gate.calls.length === 3);
+    t.strictSame(gate.behind[2], { clear: 1, end: 3, firstId: `${ID}1`, lastId: `${ID}2` });
+    t.notOk(
+      gate.calls[2]?.some(({ events }) => events[0]?.body.includes('"7"')),
+      'one of them waits',
+    );
+    t.ok(gate.calls[2]?.every(({ checks }) => checks.every(({ after }) => after === 1)));
+    gate.open();
+    t.match(await first, { firstPosition: 2 });
+    const answers = await Promise.all(crowd);
+    t.match(answers[7], { code: 'APPEND_CONDITION_FAILED', members: { violations: [{ positions: [3] }] } });
+    t.equal(answers.filter((answer) => 'kind' in answer && answer.kind === 'stored').length, 29);
+  },
+);
 
 t.test('a batch that was handed over early stands for itself', async (t) => {
   const { gate, append, occupy } = await stage(t);

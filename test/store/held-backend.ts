@@ -1,4 +1,4 @@
-import type { AppendOutcome, AppendRequest, Backend } from '../../src/store/store.ts';
+import type { AppendOutcome, AppendRequest, Backend, Behind } from '../../src/store/store.ts';
 
 /**
  * A real backend whose appends wait at the door until they are let in, one at a time, so that a test decides what
@@ -9,6 +9,8 @@ export interface Door {
   readonly backend: Backend;
   /** The requests of each call so far, those at the door included. */
   readonly calls: readonly (readonly AppendRequest[])[];
+  /** What each of them was told about the one before it. */
+  readonly behind: readonly (Behind | undefined)[];
   /** Lets the call in that waits at the door. */
   admit(): void;
   /** Lets everything in from now on. */
@@ -19,17 +21,19 @@ export interface Door {
 
 export function door(inner: Backend): Door {
   const calls: (readonly AppendRequest[])[] = [];
+  const told: (Behind | undefined)[] = [];
   const waiting: (() => void)[] = [];
   let isOpen = false;
   let failure: Error | undefined;
 
-  async function append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+  async function append(requests: readonly AppendRequest[], behind?: Behind): Promise<AppendOutcome> {
     calls.push(requests);
+    told.push(behind);
     if (!isOpen) await new Promise<void>((resolve) => waiting.push(resolve));
     const error = failure;
     failure = undefined;
     if (error !== undefined) throw error;
-    return inner.append(requests);
+    return inner.append(requests, behind);
   }
 
   const backend = new Proxy(inner, {
@@ -42,6 +46,7 @@ export function door(inner: Backend): Door {
   return {
     backend,
     calls,
+    behind: told,
     admit: () => waiting.shift()?.(),
     open() {
       isOpen = true;

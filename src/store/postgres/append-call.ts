@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import { SENT } from '../../model/event.ts';
 import { timestampMicros } from '../../model/timestamp.ts';
-import type { AppendOutcome, AppendRequest, Verdict } from '../store.ts';
+import type { AppendOutcome, AppendRequest, Behind, Verdict } from '../store.ts';
 import {
   boolArray,
   int2Array,
@@ -38,9 +38,10 @@ export type Refusal =
       readonly revision: number;
     };
 
-/** Arguments 3 to 25 of `append`, in its order. */
+/** Arguments 3 to 29 of `append`, in its order. */
 export function encodeAppend(
   requests: readonly AppendRequest[],
+  behind: Behind | undefined,
   typeId: (type: string) => number,
 ): unknown[] {
   const request: number[] = [];
@@ -137,6 +138,10 @@ export function encodeAppend(
     checksAfter,
     keys.length === 0 ? null : JSON.stringify(keys),
     writes.length === 0 ? null : JSON.stringify(writes),
+    behind?.clear,
+    behind?.end,
+    behind?.firstId,
+    behind?.lastId,
   ];
 }
 

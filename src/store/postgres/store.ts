@@ -8,6 +8,7 @@ import type {
   AppendRequest,
   Backend,
   BackendHealth,
+  Behind,
   DocumentQuery,
   EventBlock,
   Head,
@@ -110,8 +111,8 @@ export class PostgresBackend implements Backend {
     await this.#connections.stop();
   }
 
-  async append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
-    const outcome = await this.#writer.append(requests);
+  async append(requests: readonly AppendRequest[], behind?: Behind): Promise<AppendOutcome> {
+    const outcome = await this.#writer.append(requests, behind);
     this.#watcher.committed(outcome, requests);
     return outcome;
   }

@@ -4,7 +4,7 @@ import { StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Metrics } from '../../metrics.ts';
 import { SENT } from '../../model/event.ts';
-import type { AppendOutcome, AppendRequest, Verdict } from '../store.ts';
+import type { AppendOutcome, AppendRequest, Behind, Verdict } from '../store.ts';
 import { decodeOutcome, encodeAppend, type Refusal } from './append-call.ts';
 import type { Connections, Logger } from './connections.ts';
 import { FENCED, isOutcomeUnknown, sqlState, translate } from './errors.ts';
@@ -103,9 +103,9 @@ export class Writer {
    * One call after the other: they would only wait for the lock, and one session serves all. But what can be sent is
    * sent at once, behind the calls that are under way.
    */
-  append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+  append(requests: readonly AppendRequest[], behind?: Behind): Promise<AppendOutcome> {
     const events = countEvents(requests);
-    const encoded = this.#encodeEarly(requests);
+    const encoded = this.#encodeEarly(requests, behind);
     const sent = encoded === undefined ? undefined : this.#sendEarly(encoded, events);
     this.#eventsSent += events;
     const turn = this.#last
@@ -118,9 +118,13 @@ export class Writer {
   }
 
   /** Undefined where a type has no number yet. */
-  #encodeEarly(requests: readonly AppendRequest[]): unknown[] | undefined {
+  #encodeEarly(requests: readonly AppendRequest[], behind: Behind | undefined): unknown[] | undefined {
     const isKnown = requests.every(({ events }) => events.every(({ type }) => this.#types.has(type)));
-    return isKnown ? encodeAppend(requests, (type) => this.#types.id(type)) : undefined;
+    return isKnown ? this.#encode(requests, behind) : undefined;
+  }
+
+  #encode(requests: readonly AppendRequest[], behind?: Behind): unknown[] {
+    return encodeAppend(requests, behind, (type) => this.#types.id(type));
   }
 
   /** Undefined where there is something to do first. */
@@ -150,7 +154,7 @@ export class Writer {
     }
     await this.#preparePartitions();
     const session = await this.#connected();
-    return this.#send(session, encoded ?? encodeAppend(requests, (type) => this.#types.id(type)));
+    return this.#send(session, encoded ?? this.#encode(requests));
   }
 
   async stop(): Promise<void> {
@@ -196,7 +200,7 @@ export class Writer {
         name: 'append',
         text: `select base, recorded, clock_behind, refused from ${this.#options.schema}.append(
                  $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,
-                 $20,$21,$22,$23,$24,$25)`,
+                 $20,$21,$22,$23,$24,$25,$26,$27,$28,$29)`,
         values: [this.#writer, session.epoch, ...encoded],
         rowMode: 'array',
       })
@@ -207,8 +211,7 @@ export class Writer {
   }
 
   #call(session: Session, requests: readonly AppendRequest[]): Promise<AppendOutcome> {
-    const encoded = encodeAppend(requests, (type) => this.#types.id(type));
-    return this.#outcome(this.#send(session, encoded), requests);
+    return this.#outcome(this.#send(session, this.#encode(requests)), requests);
   }
 
   /** What a call led to. On an error that leaves the session in doubt the session is gone when this throws. */
