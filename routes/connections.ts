@@ -22,6 +22,7 @@ const TURNS_MAX = 100;
 
 export class Connections {
   readonly #sockets = new Set<Tracked>();
+  #accepted = 0;
 
   track(server: Server): void {
     server.on('connection', (socket: Socket) => this.#add(socket));
@@ -51,16 +52,9 @@ export class Connections {
     return waitUntil(() => this.underWay === 0, timeoutMs);
   }
 
-  /**
-   * Takes no new connections. Those that wait to be accepted are accepted first: the port closes behind a short turn
-   * of the event loop, in which hardly anybody can have come since it looked.
-   */
+  /** Takes no new connections. Those that wait to be accepted are accepted first. */
   async closePort(server: Server): Promise<void> {
-    for (let turn = 0; turn < TURNS_MAX; turn += 1) {
-      const startedMs = performance.now();
-      await setImmediate();
-      if (performance.now() - startedMs < SHORT_TURN_MS) break;
-    }
+    await this.#heard();
     // The method of the HTTP server would close what is idle as well.
     if (server.listening) NetServer.prototype.close.call(server);
   }
@@ -68,13 +62,29 @@ export class Connections {
   /** Lets clients close by themselves for a while, ends what is idle then, and cuts what is left after that. */
   async closeAll(options: { lingerMs: number; finMs: number }): Promise<void> {
     if (await waitUntil(() => this.#sockets.size === 0, options.lingerMs)) return;
+    await this.#heard();
     for (const socket of this.#sockets) if (socket[UNDER_WAY] === 0) socket.end();
     if (await waitUntil(() => this.#sockets.size === 0, options.finMs)) return;
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /**
+   * Waits until what has arrived is known: for a turn of the event loop in which nobody was accepted, for it accepts one
+   * in a turn, and which was short, so that hardly anything can have come since it looked. A timer is called before it
+   * looks: after a long turn, connections with a request in them would pass for idle.
+   */
+  async #heard(): Promise<void> {
+    for (let turn = 0; turn < TURNS_MAX; turn += 1) {
+      const accepted = this.#accepted;
+      const startedMs = performance.now();
+      await setImmediate();
+      if (accepted === this.#accepted && performance.now() - startedMs < SHORT_TURN_MS) break;
+    }
+  }
+
   #add(socket: Tracked): void {
     socket[UNDER_WAY] = 0;
+    this.#accepted += 1;
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
   }

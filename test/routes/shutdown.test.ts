@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { LIMITS } from '../../src/limits.ts';
 import { type Answer, Caller } from '../helpers/caller.ts';
 import { bodyOf, openSocket, readUntil, startHttpService } from '../helpers/http-service.ts';
 import { database } from '../helpers/postgres.ts';
@@ -45,6 +46,36 @@ t.test('idle connections are ended, not reset', async (t) => {
   socket.resume();
   await app.close();
   await ended;
+});
+
+t.test('whoever has connected when the port closes is answered', async (t) => {
+  const { app, port } = await startHttpService(t);
+  const answers = Array.from({ length: 20 }, async () => {
+    const socket = await openSocket(port);
+    socket.write(REQUEST + EVENT);
+    return readUntil(socket);
+  });
+  // All of them wait at the port now, of which one is let in by each turn of the event loop.
+  await nextTurn();
+  const closed = app.close();
+  for (const answer of await Promise.all(answers)) t.match(answer, /^HTTP\/1\.1 (201|503) /);
+  await closed;
+});
+
+t.test('a request that came while the service had no time for it is answered', async (t) => {
+  const { app, port } = await startHttpService(t);
+  const socket = await openSocket(port);
+  const answer = readUntil(socket);
+  const closed = app.close();
+  while (app.server.listening) await sleep(1);
+  await sleep(LIMITS.lingerMs / 2);
+  // Behind a turn the timers are called before it is looked at what has arrived.
+  await nextTurn();
+  socket.write(REQUEST + EVENT);
+  const endMs = performance.now() + 2 * LIMITS.lingerMs;
+  while (performance.now() < endMs);
+  t.match(await answer, /^HTTP\/1\.1 503 /);
+  await closed;
 });
 
 t.test('a signal under load: what was acknowledged is stored, and every request has an answer', async (t) => {
