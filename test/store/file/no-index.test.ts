@@ -82,7 +82,9 @@ for (const [name, shape] of Object.entries(SHAPES)) {
     const copy = await copyOf(t, where);
     const indexed = await open(where, `?${shape.parameters}`);
     t.teardown(() => indexed.stop());
-    await Promise.all(names.filter((one) => one.startsWith('index')).map((one) => rm(join(copy, one))));
+    await Promise.all(
+      names.filter((one) => one.startsWith('index')).map((one) => rm(join(copy, one), { force: true })),
+    );
     const unindexed = await open(copy, `?${shape.parameters}&${UNINDEXED}`);
     t.teardown(() => unindexed.stop());
     const same = async (answer: (backend: Backend) => Promise<unknown>) =>
@@ -260,7 +262,8 @@ t.test('the index may be switched off and on between starts', async (t) => {
   const built = await readAllOf(where, small);
   t.equal(built.length, 36);
   const anew = await copyOf(t, where);
-  for (const name of await readdir(anew)) if (name.startsWith('index')) await rm(join(anew, name));
+  for (const name of await readdir(anew))
+    if (name.startsWith('index')) await rm(join(anew, name), { force: true });
   t.strictSame(await readAllOf(anew, small), built, 'as one that is built anew');
 });
 
