@@ -75,7 +75,6 @@ type Pending = PendingAppend<AppendAnswer>;
 
 interface FormedBatch {
   readonly pending: readonly Pending[];
-  /** What conditions behind it may match. */
   readonly forming: FormingBatch;
   /** The batch before it, when the store has not answered that yet. */
   readonly behind: Behind | undefined;
@@ -94,8 +93,8 @@ export class GroupCommit {
   /** Batches that the store has, and their events. */
   #inFlight = 0;
   #inFlightEvents = 0;
-  /** The last of them. */
-  #latest: FormedBatch | undefined;
+  /** The last of them: what conditions behind it may match. */
+  #latest: FormingBatch | undefined;
   /** What is first in the queue has to wait until the store has nothing. */
   #isBlocked = false;
   #settledMs = 0;
@@ -240,7 +239,7 @@ export class GroupCommit {
     const { events } = batch.forming;
     this.#inFlight += 1;
     this.#inFlightEvents += events;
-    this.#latest = batch;
+    this.#latest = batch.forming;
     await this.#commit(batch.pending, batch.behind);
     this.#inFlight -= 1;
     this.#inFlightEvents -= events;
@@ -255,7 +254,7 @@ export class GroupCommit {
     const batch: Pending[] = [];
     const deferred: Pending[] = [];
     const forming = new FormingBatch();
-    const before = this.#inFlight === 0 ? undefined : this.#latest?.forming;
+    const before = this.#inFlight === 0 ? undefined : this.#latest;
     const share = this.#share();
     let taken = 0;
     for (const pending of this.#queue) {
