@@ -12,6 +12,8 @@ export class Pending<Answer> {
   readonly bytes: number;
   /** Ids and key have to be looked up before a condition may be called failed: they come first. */
   readonly repeatable: boolean;
+  /** Its conditions are known to hold up to this position. */
+  clear = 0;
 
   constructor(
     request: AppendRequest,

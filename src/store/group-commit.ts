@@ -2,7 +2,6 @@ import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
 import type { NewEvent, StoredEvent } from '../model/event.ts';
-import type { Check } from '../model/query.ts';
 import { AppendQueue, Pending as PendingAppend } from './append-queue.ts';
 import { FormingBatch } from './forming-batch.ts';
 import { belowFloor, conditionFailed, duplicate, forRequest, keyReused } from './refusals.ts';
@@ -287,18 +286,26 @@ export class GroupCommit {
     return { pending: batch, forming, behind };
   }
 
-  /** Answers a request whose conditions have failed for certain; true when it did. */
+  /**
+   * Answers a request whose conditions have failed for certain; true when it did. Notes how far those of any other are
+   * known to hold.
+   */
   #decideInMemory(pending: Pending): boolean {
     const { checks } = pending.request;
-    if (checks.length === 0 || pending.repeatable || this.#head === HEAD_UNKNOWN) return false;
+    if (checks.length === 0 || this.#head === HEAD_UNKNOWN) return false;
     const violations: Violation[] = [];
-    for (const [condition, check] of checks.entries()) {
+    for (const [condition, { query, after }] of checks.entries()) {
+      const from = Math.max(after, pending.clear);
       // All failed conditions are named, so all must be decidable here.
-      if (check.after < this.#window.start) return false;
-      const positions = this.#window.conflicts(check, LIMITS.violationPositionsMax);
+      if (from < this.#window.start) return false;
+      const positions = this.#window.conflicts({ query, after: from }, LIMITS.violationPositionsMax);
       if (positions.length > 0) violations.push({ condition, positions });
     }
-    if (violations.length === 0) return false;
+    if (violations.length === 0) {
+      pending.clear = this.#head;
+      return false;
+    }
+    if (pending.repeatable) return false;
     this.#metrics.conflicts.inc({ decided: 'memory' });
     this.#lose(pending, this.#head, violations);
     return true;
@@ -312,21 +319,8 @@ export class GroupCommit {
     else this.#turns.lose(boundaryOf(check), tell);
   }
 
-  /** The request as the store is to see it: checks that hold up to the known head start from there. */
-  #advanced(request: AppendRequest): AppendRequest {
-    if (request.checks.length === 0 || this.#head === HEAD_UNKNOWN) return request;
-    const checks = request.checks.map((check) => this.#advancedCheck(check));
-    return { ...request, checks };
-  }
-
-  #advancedCheck(check: Check): Check {
-    const decidable = check.after >= this.#window.start && check.after < this.#head;
-    if (!decidable || this.#window.conflicts(check, 1).length > 0) return check;
-    return { query: check.query, after: this.#head };
-  }
-
   async #commit(batch: readonly Pending[], behind?: Behind): Promise<void> {
-    const requests = batch.map((pending) => this.#advanced(pending.request));
+    const requests = batch.map(advanced);
     const startedMs = performance.now();
     try {
       const { base, verdicts } = await this.#backend.append(requests, behind);
@@ -430,6 +424,13 @@ export class GroupCommit {
         verdict satisfies never;
     }
   }
+}
+
+/** The request as the store is to see it: checks start from where they are known to hold. */
+function advanced({ request, clear }: Pending): AppendRequest {
+  if (request.checks.length === 0 || clear === 0) return request;
+  const checks = request.checks.map(({ query, after }) => ({ query, after: Math.max(after, clear) }));
+  return { ...request, checks };
 }
 
 function* placed(

@@ -68,7 +68,7 @@ export class Window<E extends Recent = Recent> {
   /** Positions above `after` that match, ascending, at most `limit`. Complete only from `start` on. */
   conflicts(check: Check, limit: number): number[] {
     const found: number[] = [];
-    this.#older?.collect(check, limit, found);
+    if (check.after < this.#younger.start) this.#older?.collect(check, limit, found);
     if (found.length < limit) this.#younger.collect(check, limit, found);
     return found;
   }
@@ -127,6 +127,7 @@ export class Generation<E extends Placed> {
   /** Adds to `found`, ascending and without repeats, the positions above `check.after` that match. */
   collect(check: Check, limit: number, found: number[]): void {
     this.#index();
+    if (check.after >= (this.#all.at(-1)?.position ?? 0)) return;
     const { items } = check.query;
     const lists: Iterable<number>[] = [];
     if (items === undefined) {
