@@ -13,7 +13,7 @@ import { freePort } from './ports.ts';
  * Everything that is compared runs on this one server, so its settings favour nobody. Durability is as delivered:
  * fsync, full_page_writes and synchronous_commit are on. Memory and WAL are given the room that a server of any
  * production has, so that no checkpoint falls into one phase and not into the other, and the files of the WAL are
- * used again as on a server that has been running for a while: to make a new one holds up every commit for 15 to 60 ms.
+ * used again as on a server that has been running for a while: every commit waits while a new one is made.
  */
 const SETTINGS = {
   fsync: 'on',

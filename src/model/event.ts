@@ -172,6 +172,11 @@ export const INDEXED_METADATA = {
   source: 'sources',
 } as const;
 
+/** Whether its id was chosen by the client, who can send it again under the same one. */
+export function isNamed({ sent }: Pick<NewEvent, 'sent'>): boolean {
+  return (sent & SENT.id) !== 0;
+}
+
 const eventCheck = TypeCompiler.Compile(EventInput);
 const batchCheck = TypeCompiler.Compile(BatchInput);
 

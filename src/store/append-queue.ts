@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { type NewEvent, SENT } from '../model/event.ts';
+import { isNamed } from '../model/event.ts';
 import type { AppendRequest } from './store.ts';
 
 /** A request that has no verdict yet. */
@@ -31,10 +31,6 @@ export class Pending<Answer> {
     this.bytes = bytes;
     this.repeatable = idempotency !== undefined || events.some(isNamed);
   }
-}
-
-function isNamed({ sent }: NewEvent): boolean {
-  return (sent & SENT.id) !== 0;
 }
 
 /** What waits for a commit, the oldest first. */

@@ -1,4 +1,4 @@
-import { SENT } from '../model/event.ts';
+import { isNamed } from '../model/event.ts';
 import type { AppendRequest, Behind } from './store.ts';
 import { Generation, type Placed } from './window.ts';
 
@@ -54,7 +54,7 @@ export class FormingBatch {
 
 /** Ids sent by the client, the idempotency key and the documents of a request: two that share one are ordered. */
 function* names(request: AppendRequest): Generator<string> {
-  for (const event of request.events) if ((event.sent & SENT.id) !== 0) yield event.id;
+  for (const event of request.events) if (isNamed(event)) yield event.id;
   if (request.idempotency !== undefined) {
     yield JSON.stringify([request.idempotency.caller, request.idempotency.key]);
   }

@@ -133,11 +133,11 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/store/postgres/append-call.ts',
-        find: `      if ((event.sent & SENT.id) !== 0) {
+        find: `      if (isNamed(event)) {
         knownId`,
         replace: `      const isKnown = SEEN.has(event.id);
       SEEN.add(event.id);
-      if ((event.sent & SENT.id) !== 0 && isKnown) {
+      if (isNamed(event) && isKnown) {
         knownId`,
       },
       {

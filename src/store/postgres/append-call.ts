@@ -1,5 +1,5 @@
 import { StoreError } from '../../errors.ts';
-import { SENT } from '../../model/event.ts';
+import { isNamed } from '../../model/event.ts';
 import { timestampMicros } from '../../model/timestamp.ts';
 import type { AppendOutcome, AppendRequest, Behind, Verdict } from '../store.ts';
 import {
@@ -88,7 +88,7 @@ export function encodeAppend(
         term.push(one);
         termEvent.push(id.length);
       }
-      if ((event.sent & SENT.id) !== 0) {
+      if (isNamed(event)) {
         knownId.push(event.id);
         knownRequest.push(r);
       }

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Metrics } from '../../metrics.ts';
-import { SENT } from '../../model/event.ts';
+import { isNamed } from '../../model/event.ts';
 import type { AppendOutcome, AppendRequest, Behind, Verdict } from '../store.ts';
 import { decodeOutcome, encodeAppend, type Refusal } from './append-call.ts';
 import type { Connections, Logger } from './connections.ts';
@@ -305,7 +305,7 @@ export class Writer {
       const first = taken[0];
       if (first === undefined || taken.length < request.events.length) return { request, found: false };
       // Ids that the client chose may have been taken before, and a key is looked at first: the call decides.
-      const named = request.events.some(({ sent }) => (sent & SENT.id) !== 0);
+      const named = request.events.some(isNamed);
       if (named || request.idempotency !== undefined) return { request, found: true };
       const { position: firstPosition, recordedAt } = first;
       return { request, found: true, verdict: { kind: 'stored', firstPosition, recordedAt } };
