@@ -1,6 +1,6 @@
 import type { Client } from '../client/index.ts';
-import { newEventId } from '../client/index.ts';
 import { StoreError } from '../errors.ts';
+import { newEventId } from '../model/event-id.ts';
 import { inspectJson } from '../model/json-text.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
@@ -10,9 +10,13 @@ import { FORMAT_HELP, formatOf, openInput } from './formats.ts';
 import { Progress } from './progress.ts';
 import { tell, writeOut } from './terminal.ts';
 
-/** Sent with one request: large enough that the service is never idle, small enough to be sent again. */
-const PART_LINES = 10_000;
-const PART_CHARACTERS = 8 * 1024 * 1024;
+/** Sent with one request. A part can be sent again, and has to be through before the service gives a request up. */
+const PART_LINES_MIN = 1000;
+const PART_LINES_START = 10_000;
+const PART_CHARACTERS_MAX = 32 * 1024 * 1024;
+/** The service has nothing to do between two parts, so that they should be long; and the progress is told by part. */
+const PART_MS_MIN = 2000;
+const PART_MS_MAX = 10_000;
 const TOLD_MAX = 100;
 
 export const command: Command = {
@@ -46,13 +50,18 @@ Examples:
     const total = { imported: 0, duplicates: 0, rejected: 0, position: 0 };
     // One part is on its way at a time, for they are stored in order; the next is read and looked at meanwhile.
     let onItsWay = Promise.resolve();
+    const size = { lines: PART_LINES_START };
     try {
-      for await (const part of partsOf(lines)) {
+      for await (const part of partsOf(lines, size)) {
         const texts = part.map(({ text }) => asNewEvent(text));
         await onItsWay;
-        onItsWay = importPart(client, part, texts, total).then(() =>
-          progress.update(bytesRead(), total.imported + total.duplicates),
-        );
+        const sentMs = performance.now();
+        onItsWay = importPart(client, part, texts, total).then(() => {
+          progress.update(bytesRead(), total.imported + total.duplicates);
+          const tookMs = performance.now() - sentMs;
+          if (tookMs < PART_MS_MIN) size.lines *= 2;
+          if (tookMs > PART_MS_MAX) size.lines = Math.max(PART_LINES_MIN, Math.floor(size.lines / 2));
+        });
         // It is awaited in its turn, which may come after the input failed.
         onItsWay.catch(() => undefined);
       }
@@ -67,16 +76,20 @@ Examples:
 };
 
 async function* ndjsonLines(content: AsyncIterable<Buffer>): AsyncGenerator<InputLine> {
-  for await (const { lines } of readBatches(content, PART_LINES)) yield* lines;
+  for await (const { lines } of readBatches(content, PART_LINES_MIN)) yield* lines;
 }
 
-async function* partsOf(lines: AsyncIterable<InputLine>): AsyncGenerator<readonly InputLine[]> {
+/** @param size may change while a part is read. */
+async function* partsOf(
+  lines: AsyncIterable<InputLine>,
+  size: { readonly lines: number },
+): AsyncGenerator<readonly InputLine[]> {
   let part: InputLine[] = [];
   let characters = 0;
   for await (const line of lines) {
     part.push(line);
     characters += line.text.length;
-    if (part.length < PART_LINES && characters < PART_CHARACTERS) continue;
+    if (part.length < size.lines && characters < PART_CHARACTERS_MAX) continue;
     yield part;
     part = [];
     characters = 0;
@@ -106,18 +119,38 @@ async function importPart(
  * sent again. The rest stays as it is written; what is no object is left for the service to refuse.
  */
 function asNewEvent(text: string): string {
+  const line = text.replace(/[\r\n]+/g, ' ');
+  const names = membersOf(line);
+  if (names === undefined) return line;
+  if (names.includes('position') || names.includes('recordedAt')) return withoutPlace(line);
+  if (names.includes('id')) return line;
+  const separator = names.length === 0 ? '' : ',';
+  return `{"id":"${newEventId()}"${separator}${line.slice(line.indexOf('{') + 1)}`;
+}
+
+/** The names of an object's members: more than them is looked at only where a member has to go. */
+function membersOf(line: string): string[] | undefined {
   try {
-    const { root, text: line } = inspectJson(text, 1);
-    if (root.members === undefined) return line;
-    const members = root.members.filter(({ key }) => key !== 'position' && key !== 'recordedAt');
-    const hasId = members.some(({ key }) => key === 'id');
-    if (hasId && members.length === root.members.length) return line;
-    const kept = members.map(
-      ({ key, value }) => `${JSON.stringify(key)}:${line.slice(value.start, value.end)}`,
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.keys(value)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function withoutPlace(line: string): string {
+  try {
+    const { root, text } = inspectJson(line, 1);
+    const kept = (root.members ?? []).filter(({ key }) => key !== 'position' && key !== 'recordedAt');
+    const texts = kept.map(
+      ({ key, value }) => `${JSON.stringify(key)}:${text.slice(value.start, value.end)}`,
     );
-    return `{${[...(hasId ? [] : [`"id":"${newEventId()}"`]), ...kept].join(',')}}`;
+    if (!kept.some(({ key }) => key === 'id')) texts.unshift(`"id":"${newEventId()}"`);
+    return `{${texts.join(',')}}`;
   } catch (error) {
-    if (error instanceof StoreError) return text.replace(/[\r\n]+/g, ' ');
+    if (error instanceof StoreError) return line;
     throw error;
   }
 }

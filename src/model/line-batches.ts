@@ -78,7 +78,8 @@ export async function* readBatches(input: AsyncIterable<Buffer>, linesMax: numbe
     coming = next(chunks);
     let from = 0;
     for (let end = step.value.indexOf(NEWLINE); end !== -1; end = step.value.indexOf(NEWLINE, from)) {
-      take(Buffer.concat([...rest, step.value.subarray(from, end)]));
+      const bytes = step.value.subarray(from, end);
+      take(rest.length === 0 ? bytes : Buffer.concat([...rest, bytes]));
       rest = [];
       restBytes = 0;
       from = end + 1;

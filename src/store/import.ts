@@ -1,6 +1,13 @@
 import { type ErrorCode, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { type EventContext, type NewEvent, parseBody, readEvent, type StoredEvent } from '../model/event.ts';
+import {
+  type EventContext,
+  isNamed,
+  type NewEvent,
+  parseBody,
+  readEvent,
+  type StoredEvent,
+} from '../model/event.ts';
 import { compileFilter } from '../model/filter.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
 import type { AppendAnswer, GroupCommit } from './group-commit.ts';
@@ -12,7 +19,7 @@ import type { Backend } from './store.ts';
  * others are stored all the same. What carries an id can be sent again as often as one likes: an event that is
  * there with the same content is a duplicate, and passed over.
  *
- * Lines go in chunks, each one append, all or nothing, one after the other; the next is read meanwhile.
+ * Lines go in chunks, each one append, all or nothing, one behind the other in the queue; the next is read meanwhile.
  */
 export interface ImportFailure {
   /** Number of the line, from 1. */
@@ -37,7 +44,8 @@ interface ImportTarget {
   readonly context: EventContext;
 }
 
-const CHUNKS_AHEAD = 2;
+/** With one alone the store would have nothing to do while its answer is read and the next is handed over. */
+const CHUNKS_UNDER_WAY = 2;
 /**
  * Lines that one turn of the event loop looks at. A chunk at once kept the append of the one before waiting until it was
  * through, and the database idle for a third of the time; and whoever else asked something waited as well.
@@ -51,38 +59,54 @@ interface Entry {
   readonly event: NewEvent;
 }
 
+interface Chunk {
+  /** Its last line. */
+  readonly line: number;
+  readonly entries: readonly Entry[];
+  readonly failed: readonly ImportFailure[];
+  /** The ids that stand in its lines. */
+  readonly ids: ReadonlySet<string>;
+}
+
+/** What of a chunk is left to be stored, and what became of the others. */
+interface Remainder {
+  readonly entries: readonly Entry[];
+  readonly duplicates: number;
+  readonly failed: readonly ImportFailure[];
+}
+
+/** A chunk whose append is in the queue, or further. */
+interface SentChunk {
+  readonly ids: ReadonlySet<string>;
+  readonly outcome: Promise<ImportChunk>;
+}
+
 /**
  * Gives the outcome of each chunk as it is durable, in order.
  *
  * @throws StoreError PAYLOAD_TOO_LARGE or UNSTORABLE for a line that is too long or not UTF-8, and what the store
- *   fails with. What was given before stays stored.
+ *   fails with. What was given before is stored; the chunk behind the one that failed may be.
  */
 export async function* importLines(
   input: AsyncIterable<Buffer>,
   target: ImportTarget,
 ): AsyncGenerator<ImportChunk> {
-  const underWay: Promise<ImportChunk>[] = [];
+  const underWay: SentChunk[] = [];
+  const first = () => (underWay.shift() as SentChunk).outcome;
   try {
     for await (const { lines } of readBatches(input, LIMITS.batchEventsMax)) {
       for await (const chunk of chunksOf(lines, target.context)) {
-        const before = underWay.at(-1);
-        const work = (before ?? Promise.resolve()).then(() => importChunk(chunk, target));
-        // It is awaited in its turn, which may come after another one failed.
-        work.catch(() => undefined);
-        underWay.push(work);
-        if (underWay.length >= CHUNKS_AHEAD) yield (await underWay.shift()) as ImportChunk;
+        // What is on its way cannot be looked up yet.
+        while (underWay.some(({ ids }) => shareAny(ids, chunk.ids))) yield await first();
+        const remainder = await lookUp(chunk.entries, target.backend);
+        while (underWay.length >= CHUNKS_UNDER_WAY) yield await first();
+        underWay.push(await send(chunk, remainder, target));
       }
     }
-    while (underWay.length > 0) yield (await underWay.shift()) as ImportChunk;
+    while (underWay.length > 0) yield await first();
   } finally {
-    await Promise.allSettled(underWay);
+    await Promise.allSettled(underWay.map(({ outcome }) => outcome));
   }
-}
-
-interface Chunk {
-  readonly line: number;
-  readonly entries: readonly Entry[];
-  readonly failed: readonly ImportFailure[];
 }
 
 /** An id that stands twice begins another chunk: an append holds it once, and the second is then a duplicate. */
@@ -96,73 +120,101 @@ async function* chunksOf(lines: readonly InputLine[], context: EventContext): As
     try {
       const event = readEvent(text, context);
       if (ids.has(event.id)) {
-        yield { line: last, entries, failed };
+        yield { line: last, entries, failed, ids };
         [entries, failed, ids] = [[], [], new Set()];
       }
-      ids.add(event.id);
+      if (isNamed(event)) ids.add(event.id);
       entries.push({ line: number, event });
     } catch (error) {
       failed.push(failureOf(number, error));
     }
     last = number;
   }
-  yield { line: last, entries, failed };
+  yield { line: last, entries, failed, ids };
 }
 
-async function importChunk({ line, entries, failed }: Chunk, target: ImportTarget): Promise<ImportChunk> {
+/**
+ * Tells what is in the store already from what only has the id of something there, and both from the rest. It is asked
+ * before the append: what an append leaves out would come to stand behind the next chunk.
+ *
+ * @param taken ids that no event may have any more, whether or not it can be read.
+ */
+async function lookUp(
+  entries: readonly Entry[],
+  backend: Backend,
+  taken: readonly string[] = [],
+): Promise<Remainder> {
+  const named = entries.filter(({ event }) => isNamed(event));
+  if (named.length === 0) return { entries, duplicates: 0, failed: [] };
+  const stored = await storedEvents(named, backend);
+  const rest: Entry[] = [];
+  const failed: ImportFailure[] = [];
+  let duplicates = 0;
+  for (const entry of entries) {
+    const { line, event } = entry;
+    const known = stored.get(event.id);
+    if (known !== undefined && isSameContent(event, known)) duplicates += 1;
+    else if (known === undefined && !taken.includes(event.id)) rest.push(entry);
+    else
+      failed.push({ line, code: 'DUPLICATE_EVENT', detail: `The id ${event.id} is taken by another event.` });
+  }
+  return { entries: rest, duplicates, failed };
+}
+
+/** Resolves when what is left of a chunk waits for its commit, behind what was sent before. */
+async function send(chunk: Chunk, remainder: Remainder, target: ImportTarget): Promise<SentChunk> {
+  const queued = await enqueue(remainder.entries, target);
+  const outcome = outcomeOf(chunk, remainder, queued, target);
+  // It is awaited in its turn, which may come after another one failed.
+  outcome.catch(() => undefined);
+  return { ids: chunk.ids, outcome };
+}
+
+async function outcomeOf(
+  { line, failed }: Pick<Chunk, 'line' | 'failed'>,
+  { entries, duplicates, failed: refused }: Remainder,
+  { answer }: Queued,
+  target: ImportTarget,
+): Promise<ImportChunk> {
   try {
-    const answer = await appendAll(entries, target);
-    const replayed = answer?.kind === 'stored' && answer.replayed;
-    const [imported, duplicates] = replayed ? [0, entries.length] : [entries.length, 0];
-    return { line, imported, duplicates, failed, position: replayed ? 0 : lastPosition(answer, imported) };
+    const stored = await answer;
+    const isReplay = stored?.kind === 'stored' && stored.replayed;
+    const imported = isReplay ? 0 : entries.length;
+    return {
+      line,
+      imported,
+      duplicates: duplicates + entries.length - imported,
+      failed: [...failed, ...refused].sort((a, b) => a.line - b.line),
+      position: stored?.kind === 'stored' && !isReplay ? stored.firstPosition + imported - 1 : 0,
+    };
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'DUPLICATE_EVENT') throw error;
+    // Somebody else stored some of them meanwhile, or they were removed and keep their ids.
+    const taken = error.members?.['ids'] as readonly string[];
+    const rest = await lookUp(entries, target.backend, taken);
+    const remainder = {
+      entries: rest.entries,
+      duplicates: duplicates + rest.duplicates,
+      failed: [...refused, ...rest.failed],
+    };
+    return await outcomeOf({ line, failed }, remainder, await enqueue(rest.entries, target), target);
   }
-  return await importRest({ line, entries, failed }, target);
 }
 
-/** Some ids are taken: what is there is told apart from what only has its id, and the rest is appended. */
-async function importRest({ line, entries, failed }: Chunk, target: ImportTarget): Promise<ImportChunk> {
-  const stored = await storedEvents(entries, target.backend);
-  const rest = entries.filter(({ event }) => !stored.has(event.id));
-  const failures = [...failed];
-  let duplicates = 0;
-  for (const { line, event } of entries) {
-    const known = stored.get(event.id);
-    if (known === undefined) continue;
-    if (isSameContent(event, known)) duplicates += 1;
-    else
-      failures.push({
-        line,
-        code: 'DUPLICATE_EVENT',
-        detail: `The id ${event.id} is taken by another event.`,
-      });
-  }
-  const answer = await appendAll(rest, target);
-  const order = failures.sort((a, b) => a.line - b.line);
-  return {
-    line,
-    imported: rest.length,
-    duplicates,
-    failed: order,
-    position: lastPosition(answer, rest.length),
-  };
+interface Queued {
+  /** Undefined where nothing was left to be appended. */
+  readonly answer: Promise<AppendAnswer | undefined>;
 }
 
-/** Appends, and waits while the queue is full: an import has time. */
-async function appendAll(
-  entries: readonly Entry[],
-  { appender }: ImportTarget,
-): Promise<AppendAnswer | undefined> {
-  if (entries.length === 0) return undefined;
+/** Hands an append over, and waits while the queue is full: an import has time. */
+async function enqueue(entries: readonly Entry[], { appender }: ImportTarget): Promise<Queued> {
+  if (entries.length === 0) return { answer: Promise.resolve(undefined) };
   for (let tries = 1; ; tries += 1) {
-    try {
-      return await appender.append({ events: entries.map(({ event }) => event), checks: [], writes: [] });
-    } catch (error) {
-      const isOverload = error instanceof StoreError && error.code === 'OVERLOADED';
-      if (!isOverload || tries === OVERLOAD_TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, OVERLOAD_WAIT_MS));
-    }
+    const answer = appender.append({ events: entries.map(({ event }) => event), checks: [], writes: [] });
+    // A queue that is full says so at once.
+    const isRefused = await Promise.race([answer.then(() => false, isOverload), turn()]);
+    if (isRefused !== true || tries === OVERLOAD_TRIES) return { answer };
+    await new Promise((resolve) => setTimeout(resolve, OVERLOAD_WAIT_MS));
   }
 }
 
@@ -187,12 +239,17 @@ function isSameContent(event: NewEvent, stored: StoredEvent): boolean {
   return isSameJson(parseBody(event.body), parseBody(stored.body));
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+function isOverload(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'OVERLOADED';
 }
 
-function lastPosition(answer: AppendAnswer | undefined, count: number): number {
-  return answer?.kind === 'stored' ? answer.firstPosition + count - 1 : 0;
+function shareAny(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
+  for (const one of some) if (others.has(one)) return true;
+  return false;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function failureOf(line: number, error: unknown): ImportFailure {

@@ -80,6 +80,21 @@ t.test('an id that stands twice is stored once', async (t) => {
   });
 });
 
+t.test('the id of an event that was removed stays taken', async (t) => {
+  const { call, service } = await startHttpService(t);
+  const id = uuidv7();
+  await call('/v1/imports', post([event({ id }), event()]));
+  await service.backend.remove(
+    { after: 0, upTo: 1 },
+    { reason: 'a test', signal: new AbortController().signal },
+  );
+  t.match(bodyOf(await call('/v1/imports', post([event({ id }), event()]))), {
+    imported: 1,
+    rejected: 1,
+    failed: [{ line: 1, code: 'DUPLICATE_EVENT' }],
+  });
+});
+
 t.test('as lines the answer follows the chunks', async (t) => {
   const { call } = await startHttpService(t);
   const lines = Array.from({ length: 2100 }, (_, n) => (n === 1500 ? '[]' : event()));

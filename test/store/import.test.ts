@@ -1,0 +1,101 @@
+import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import t from 'tap';
+import { v7 as uuidv7 } from 'uuid';
+import { StoreError } from '../../src/errors.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { EVERYTHING } from '../../src/model/filter.ts';
+import { type AppendAnswer, GroupCommit } from '../../src/store/group-commit.ts';
+import { importLines } from '../../src/store/import.ts';
+import type { AppendRequest } from '../../src/store/store.ts';
+import { openStarted } from '../helpers/backends.ts';
+import { readAll } from '../helpers/reading.ts';
+
+interface Line {
+  readonly id: string;
+  readonly type: string;
+  readonly data: object;
+}
+
+async function* input(lines: number): AsyncGenerator<Buffer> {
+  for (let n = 0; n < lines; n += 1) yield Buffer.from(`{"type":"A","data":{"n":${n}}}\n`);
+}
+
+t.test('what is new among what is there keeps its order', async (t) => {
+  const backend = await openStarted(t, 'memory:');
+  const commits = new GroupCommit(backend, { metrics: createMetrics() });
+  // So far away that the next chunk is sent before this one is stored, and again before its answer comes.
+  const appender = {
+    async append(request: AppendRequest): Promise<AppendAnswer> {
+      await setTimeout(150);
+      const answer = commits.append(request);
+      answer.catch(() => undefined);
+      await setTimeout(150);
+      return await answer;
+    },
+  };
+  const imported = async (lines: readonly Line[]) => {
+    const sum = { imported: 0, duplicates: 0 };
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    const target = { backend, appender, context: { eventIds: 'uuidv7' as const } };
+    for await (const chunk of importLines(Readable.from([Buffer.from(text)]), target)) {
+      sum.imported += chunk.imported;
+      sum.duplicates += chunk.duplicates;
+    }
+    return sum;
+  };
+  const lines = Array.from({ length: 3500 }, (): Line => ({ id: uuidv7(), type: 'A', data: {} }));
+  // The second chunk is new as a whole: it would be stored at once, and before the rest of the first.
+  const there = lines.slice(0, 900).filter((_, n) => n % 7 === 3);
+  t.same(await imported(there), { imported: there.length, duplicates: 0 });
+  const rest = lines.filter((line) => !there.includes(line));
+  // The same line twice, so near that both would be on their way at a time.
+  const twice = lines.toSpliced(1200, 0, lines[5] as Line);
+  t.same(await imported(twice), { imported: rest.length, duplicates: there.length + 1 });
+  const stored = await readAll(backend, EVERYTHING);
+  t.strictSame(
+    stored.slice(there.length).map(({ id }) => id),
+    rest.map(({ id }) => id),
+  );
+});
+
+t.test('a chunk that the queue refuses is overtaken by none', async (t) => {
+  const backend = await openStarted(t, 'memory:');
+  const accepted: number[] = [];
+  let refusals = 3;
+  let tries = 0;
+  const appender = {
+    async append({ events }: AppendRequest): Promise<AppendAnswer> {
+      tries += 1;
+      const first = JSON.parse(`{${events[0]?.body.replace(/^,/, '')}}`).data.n;
+      if (first >= 1000 && refusals > 0) {
+        refusals -= 1;
+        throw new StoreError('OVERLOADED', 'Full.');
+      }
+      accepted.push(first);
+      await setTimeout(20);
+      return { kind: 'stored', replayed: false, firstPosition: 1, recordedAt: '', ids: [], timestamps: [] };
+    },
+  };
+  const outcomes: number[] = [];
+  const target = { backend, appender, context: { eventIds: 'uuidv7' as const } };
+  for await (const { line } of importLines(input(3200), target)) outcomes.push(line);
+  t.strictSame(outcomes, [1000, 2000, 3000, 3200]);
+  t.strictSame(accepted, [0, 1000, 2000, 3000]);
+  t.equal(tries, 7);
+});
+
+t.test('what the store fails with ends an import', async (t) => {
+  const backend = await openStarted(t, 'memory:');
+  let appends = 0;
+  const appender = {
+    async append(): Promise<AppendAnswer> {
+      appends += 1;
+      await setTimeout(20);
+      throw new StoreError('READ_ONLY', 'The disk is full.');
+    },
+  };
+  const chunks = importLines(input(9000), { backend, appender, context: { eventIds: 'uuidv7' } });
+  await t.rejects(chunks.next(), { code: 'READ_ONLY' });
+  t.equal(appends, 2, 'no more than was under way');
+});
