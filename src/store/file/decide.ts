@@ -1,7 +1,7 @@
 import { LIMITS } from '../../limits.ts';
 import type { NewEvent } from '../../model/event.ts';
 import type { Check } from '../../model/query.ts';
-import type { AppendRequest, DocumentWrite, LoggedEvent, Verdict, Violation } from '../store.ts';
+import type { AppendRequest, Behind, DocumentWrite, LoggedEvent, Verdict, Violation } from '../store.ts';
 import type { Entry } from './generation.ts';
 import type { LogIndex, LogSearch } from './log-index.ts';
 import type { DocumentState, KeyState } from './record.ts';
@@ -26,9 +26,25 @@ export interface DecisionBase {
   /** Last position before the batch, and before this request: earlier requests of the batch lie between. */
   readonly base: number;
   readonly last: number;
+  /** Checks with an `after` from here on hold. */
+  readonly clear: number;
   readonly recordedMs: number;
   readonly recordedAt: string;
   readonly load: (entries: readonly Entry[]) => Promise<LoggedEvent[]>;
+}
+
+/**
+ * From which `after` on a check holds: from the end of the log, or, where the batch that no check matches is the last in
+ * it, from the place before that.
+ */
+export async function clearFrom(
+  base: number,
+  { search, behind }: { readonly search: LogSearch; readonly behind: Behind | undefined },
+): Promise<number> {
+  if (behind === undefined || behind.end !== base) return base;
+  const first = await search.at(behind.clear + 1);
+  const last = await search.at(base);
+  return first?.id === behind.firstId && last?.id === behind.lastId ? behind.clear : base;
 }
 
 /** Key, ids, conditions, documents: the first that fails decides. */
@@ -65,10 +81,10 @@ export async function decide(request: AppendRequest, on: DecisionBase): Promise<
   };
 }
 
-async function violationsOf(checks: readonly Check[], { search, base }: DecisionBase): Promise<Violation[]> {
+async function violationsOf(checks: readonly Check[], { search, clear }: DecisionBase): Promise<Violation[]> {
   const violations: Violation[] = [];
   for (const [condition, check] of checks.entries()) {
-    if (check.after >= base) continue;
+    if (check.after >= clear) continue;
     const positions = await conflicts(search, check);
     if (positions.length > 0) violations.push({ condition, positions });
   }

@@ -13,6 +13,7 @@ import type {
   AppendRequest,
   Backend,
   BackendHealth,
+  Behind,
   DocumentQuery,
   EventBlock,
   Head,
@@ -29,7 +30,7 @@ import type {
   TypeSummary,
   Verdict,
 } from '../store.ts';
-import { type Draft, decide } from './decide.ts';
+import { clearFrom, type Draft, decide } from './decide.ts';
 import { prepareFolder } from './folder.ts';
 import { FolderLock } from './lock.ts';
 import { writeIdentity } from './manifest.ts';
@@ -159,14 +160,15 @@ export class FileBackend implements Backend {
     }
   }
 
-  append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
-    return this.#exclusively(() => this.#append(requests));
+  append(requests: readonly AppendRequest[], behind?: Behind): Promise<AppendOutcome> {
+    return this.#exclusively(() => this.#append(requests, behind));
   }
 
-  async #append(requests: readonly AppendRequest[]): Promise<AppendOutcome> {
+  async #append(requests: readonly AppendRequest[], behind: Behind | undefined): Promise<AppendOutcome> {
     const { recovered, reader, segments } = this.#open();
     const { index, search } = recovered;
     const base = index.last;
+    const clear = await clearFrom(base, { search, behind });
     const recordedMs = this.#tick();
     const recordedAt = formatTimestamp(recordedMs);
     const verdicts: Verdict[] = [];
@@ -177,6 +179,7 @@ export class FileBackend implements Backend {
         index,
         search,
         base,
+        clear,
         last,
         recordedMs,
         recordedAt,
