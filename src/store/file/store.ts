@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import { StoreError } from '../../errors.ts';
 import type { Metrics } from '../../metrics.ts';
@@ -32,6 +31,7 @@ import type {
 } from '../store.ts';
 import { clearFrom, type Draft, decide } from './decide.ts';
 import { prepareFolder } from './folder.ts';
+import { keepHeapNearUse } from './heap-room.ts';
 import { FolderLock } from './lock.ts';
 import { writeIdentity } from './manifest.ts';
 import { type FileOptions, parseFileUrl, sharesOf } from './options.ts';
@@ -48,6 +48,7 @@ interface Running {
   readonly reader: FileReader;
   /** Absent while the log is damaged and can only be read. */
   readonly segments: Segments | undefined;
+  readonly letHeapGrow: () => void;
 }
 
 export interface FileBackendOptions {
@@ -136,8 +137,8 @@ export class FileBackend implements Backend {
       this.#metrics.readOnly.set(segments === undefined && !readOnly ? 1 : 0);
       this.#logId = identity.logId;
       this.#lastMs = lastRecordedAt === '' ? 0 : millisecondsAfter(lastRecordedAt);
-      collectOften();
-      this.#running = { lock, files, recovered, segments, reader: new FileReader(recovered, files) };
+      const reader = new FileReader(recovered, files);
+      this.#running = { lock, files, recovered, segments, reader, letHeapGrow: keepHeapNearUse() };
     } catch (error) {
       await files.close();
       lock.release();
@@ -150,7 +151,8 @@ export class FileBackend implements Backend {
     if (running === undefined) return;
     this.#running = undefined;
     await this.#work.catch(() => undefined);
-    const { segments, files, recovered, lock } = running;
+    const { segments, files, recovered, lock, letHeapGrow } = running;
+    letHeapGrow();
     try {
       await segments?.stop();
     } finally {
@@ -348,15 +350,6 @@ function writable(segments: Segments | undefined): Segments {
 /** The first millisecond that is not before a time. */
 function millisecondsAfter(timestamp: string): number {
   return Math.ceil(Number(timestampMicros(timestamp)) / 1000);
-}
-
-/**
- * V8 lets the heap grow to a multiple of what is in use before it collects, up to gigabytes on a machine that has them.
- * Whoever says maxMemorySize wants the process to stay near it: with half as much again it does. Not while
- * the index is built anew, which leaves much behind and would take longer.
- */
-function collectOften(): void {
-  setFlagsFromString('--heap-growing-percent=50');
 }
 
 function turn(): Promise<void> {
