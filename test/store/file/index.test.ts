@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { DatabaseSync } from '@photostructure/sqlite';
 import t from 'tap';
-import { removeIndex } from '../../../src/store/file/folder.ts';
+import { INDEX_FILE, INDEX_SUM_FILE, removeFile, removeIndex } from '../../../src/store/file/folder.ts';
 import type { Backend } from '../../../src/store/store.ts';
 import { decide, event } from '../../helpers/requests.ts';
 import { contentOf, fill, flipBit, folder, open } from './stage.ts';
@@ -83,8 +83,10 @@ t.test('an index that is not one, or of another log, is built anew', async (t) =
     await readFile(join(other, 'index.sqlite')),
   ];
   for (const content of contents) {
-    await removeIndex(where, 'index.sqlite');
-    await writeFile(join(where, 'index.sqlite'), content);
+    await removeIndex(where, INDEX_FILE);
+    // As a kill leaves it: with the note of a stop beside it nobody would open such a file.
+    await removeFile(join(where, INDEX_SUM_FILE));
+    await writeFile(join(where, INDEX_FILE), content);
     const again = await open(where, SMALL);
     t.match(await again.health(), { ready: true, checks: { file: { ok: true } } });
     t.strictSame(await contentOf(again), before, `${content.length} bytes`);
