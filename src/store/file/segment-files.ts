@@ -3,7 +3,7 @@ import path from 'node:path';
 import { StoreError } from '../../errors.ts';
 import type { LoggedEvent } from '../store.ts';
 import { BlockCache } from './block-cache.ts';
-import { BLOCK_BYTES, inflateMembers, inflateMembersNow, memberOffsets } from './block-gzip.ts';
+import { BLOCK_BYTES, inflateMemberNow, inflateMembers, memberOffsets } from './block-gzip.ts';
 import { codeOf, disk, readInto, readUpTo } from './disk.ts';
 import { checkLine, readRecord } from './record.ts';
 import { WrittenTail } from './written-tail.ts';
@@ -124,6 +124,8 @@ export class SegmentFiles {
         }
       });
     } catch (error) {
+      // What a disk got wrong once must not be what is known of it.
+      this.#blocks.drop(segment);
       throw error instanceof StoreError ? error : damaged(segment, offset, error);
     } finally {
       if (room !== undefined && this.#rooms.length < READS_AT_ONCE) this.#rooms.push(room);
@@ -248,7 +250,7 @@ export class SegmentFiles {
       if (source === undefined) return undefined;
       const from = (members[block] as number) - source.start;
       const bytes = source.bytes.subarray(from, (members[block + 1] as number) - source.start);
-      const inflated = inflateMembersNow(bytes, members, { from: block, to: block + 1 });
+      const inflated = inflateMemberNow(bytes, members, block);
       textEnd += inflated.copy(text, textEnd);
       this.#keep(segment, block, inflated);
     }
