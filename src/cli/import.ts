@@ -13,6 +13,7 @@ import { tell, writeOut } from './terminal.ts';
 /** Sent with one request. A part can be sent again, and has to be through before the service gives a request up. */
 const PART_LINES_MIN = 1000;
 const PART_LINES_START = 10_000;
+const PART_LINES_MAX = 160_000;
 const PART_CHARACTERS_MAX = 32 * 1024 * 1024;
 /** The service has nothing to do between two parts, so that they should be long; and the progress is told by part. */
 const PART_MS_MIN = 2000;
@@ -59,7 +60,7 @@ Examples:
         onItsWay = importPart(client, part, texts, total).then(() => {
           progress.update(bytesRead(), total.imported + total.duplicates);
           const tookMs = performance.now() - sentMs;
-          if (tookMs < PART_MS_MIN) size.lines *= 2;
+          if (tookMs < PART_MS_MIN) size.lines = Math.min(PART_LINES_MAX, size.lines * 2);
           if (tookMs > PART_MS_MAX) size.lines = Math.max(PART_LINES_MIN, Math.floor(size.lines / 2));
         });
         // It is awaited in its turn, which may come after the input failed.

@@ -85,7 +85,8 @@ interface SentChunk {
  * Gives the outcome of each chunk as it is durable, in order.
  *
  * @throws StoreError PAYLOAD_TOO_LARGE or UNSTORABLE for a line that is too long or not UTF-8, and what the store
- *   fails with. What was given before is stored; the chunk behind the one that failed may be.
+ *   fails with. What was given before is stored; the chunk behind the one that failed may be. One that the store did not come to in
+ *   time is sent again, and may come behind the next.
  */
 export async function* importLines(
   input: AsyncIterable<Buffer>,
@@ -173,7 +174,7 @@ async function send(chunk: Chunk, remainder: Remainder, target: ImportTarget): P
 async function outcomeOf(
   { line, failed }: Pick<Chunk, 'line' | 'failed'>,
   { entries, duplicates, failed: refused }: Remainder,
-  { answer }: Queued,
+  { answer, tries }: Queued,
   target: ImportTarget,
 ): Promise<ImportChunk> {
   try {
@@ -188,9 +189,15 @@ async function outcomeOf(
       position: stored?.kind === 'stored' && !isReplay ? stored.firstPosition + imported - 1 : 0,
     };
   } catch (error) {
+    if (isOverload(error) && tries < OVERLOAD_TRIES) {
+      // Out of the queue already: the store did not come to it in time, but may have come to the chunk behind it.
+      const remainder = { entries, duplicates, failed: refused };
+      const queued = await enqueue(entries, target, tries);
+      return await outcomeOf({ line, failed }, remainder, queued, target);
+    }
     if (!(error instanceof StoreError) || error.code !== 'DUPLICATE_EVENT') throw error;
     // Somebody else stored some of them meanwhile, or they were removed and keep their ids.
-    const taken = error.members?.['ids'] as readonly string[];
+    const taken = error.members?.['ids'] as readonly string[] | undefined;
     const rest = await lookUp(entries, target.backend, taken);
     const remainder = {
       entries: rest.entries,
@@ -204,16 +211,21 @@ async function outcomeOf(
 interface Queued {
   /** Undefined where nothing was left to be appended. */
   readonly answer: Promise<AppendAnswer | undefined>;
+  readonly tries: number;
 }
 
 /** Hands an append over, and waits while the queue is full: an import has time. */
-async function enqueue(entries: readonly Entry[], { appender }: ImportTarget): Promise<Queued> {
-  if (entries.length === 0) return { answer: Promise.resolve(undefined) };
-  for (let tries = 1; ; tries += 1) {
+async function enqueue(
+  entries: readonly Entry[],
+  { appender }: ImportTarget,
+  triesBefore = 0,
+): Promise<Queued> {
+  if (entries.length === 0) return { answer: Promise.resolve(undefined), tries: triesBefore };
+  for (let tries = triesBefore + 1; ; tries += 1) {
     const answer = appender.append({ events: entries.map(({ event }) => event), checks: [], writes: [] });
     // A queue that is full says so at once.
     const isRefused = await Promise.race([answer.then(() => false, isOverload), turn()]);
-    if (isRefused !== true || tries === OVERLOAD_TRIES) return { answer };
+    if (isRefused !== true || tries >= OVERLOAD_TRIES) return { answer, tries };
     await new Promise((resolve) => setTimeout(resolve, OVERLOAD_WAIT_MS));
   }
 }

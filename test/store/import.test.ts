@@ -85,6 +85,26 @@ t.test('a chunk that the queue refuses is overtaken by none', async (t) => {
   t.equal(tries, 7);
 });
 
+t.test('a chunk that the store did not come to in time is sent again', async (t) => {
+  const backend = await openStarted(t, 'memory:');
+  const commits = new GroupCommit(backend, { metrics: createMetrics() });
+  let appends = 0;
+  const appender = {
+    async append(request: AppendRequest): Promise<AppendAnswer> {
+      appends += 1;
+      if (appends > 2) return await commits.append(request);
+      await setTimeout(20);
+      throw new StoreError('OVERLOADED', 'The append lock was not granted in time.');
+    },
+  };
+  let imported = 0;
+  const target = { backend, appender, context: { eventIds: 'uuidv7' as const } };
+  for await (const chunk of importLines(input(2500), target)) imported += chunk.imported;
+  t.equal(imported, 2500);
+  t.equal((await readAll(backend, EVERYTHING)).length, 2500);
+  t.equal(appends, 5);
+});
+
 t.test('what the store fails with ends an import', async (t) => {
   const backend = await openStarted(t, 'memory:');
   let appends = 0;

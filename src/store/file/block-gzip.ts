@@ -58,7 +58,9 @@ export async function inflateMembers(
 
 /**
  * One member at once: a few take less time than to hand them to another thread and to hear of it. The sum behind the text
- * is passed over, which takes as long as the rest: every record in there has one of its own.
+ * is passed over, which takes as long as the rest: every record in there has one of its own, to be checked by the caller.
+ *
+ * @throws Error when it is damaged so that no text of its length comes out of it.
  */
 export function inflateMemberNow(bytes: Buffer, offsets: readonly number[], member: number): Buffer {
   const range = { from: member, to: member + 1 };

@@ -15,7 +15,7 @@ const LOOKED_AT_MS = 1000;
  *
  * Not while the index is built anew, which leaves much behind and would take longer.
  *
- * @returns the way to stop that.
+ * @returns the way to stop looking; the last limit stays.
  */
 export function keepHeapNearUse(): () => void {
   let percent = 0;

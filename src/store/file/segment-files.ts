@@ -105,8 +105,23 @@ export class SegmentFiles {
   }
 
   async #loadStretch(runs: readonly Run[], events: Map<Place, LoggedEvent>): Promise<void> {
+    const { segment, offset } = runs.flat()[0] as Place;
+    for (let isAgain = false; ; isAgain = true) {
+      try {
+        return await this.#readStretch(runs, events);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw damaged(segment, offset, error);
+        if (isAgain) throw error;
+        // A block that a disk got wrong once, for whichever reader, must not be what is known of it: read anew.
+        this.#blocks.drop(segment);
+      }
+    }
+  }
+
+  /** @throws StoreError STORAGE_ERROR for a record that is not as it was written, Error for what cannot be read at all. */
+  async #readStretch(runs: readonly Run[], events: Map<Place, LoggedEvent>): Promise<void> {
     const places = runs.flat();
-    const { segment, offset } = places[0] as Place;
+    const { segment } = places[0] as Place;
     let room: Buffer | undefined;
     try {
       await this.#with(segment, async (file) => {
@@ -123,10 +138,6 @@ export class SegmentFiles {
           for (const place of run) events.set(place, eventAt(text, place.offset - offset, place));
         }
       });
-    } catch (error) {
-      // What a disk got wrong once must not be what is known of it.
-      this.#blocks.drop(segment);
-      throw error instanceof StoreError ? error : damaged(segment, offset, error);
     } finally {
       if (room !== undefined && this.#rooms.length < READS_AT_ONCE) this.#rooms.push(room);
     }

@@ -48,7 +48,7 @@ interface Running {
   readonly reader: FileReader;
   /** Absent while the log is damaged and can only be read. */
   readonly segments: Segments | undefined;
-  readonly letHeapGrow: () => void;
+  readonly stopHeapWatch: () => void;
 }
 
 export interface FileBackendOptions {
@@ -138,7 +138,7 @@ export class FileBackend implements Backend {
       this.#logId = identity.logId;
       this.#lastMs = lastRecordedAt === '' ? 0 : millisecondsAfter(lastRecordedAt);
       const reader = new FileReader(recovered, files);
-      this.#running = { lock, files, recovered, segments, reader, letHeapGrow: keepHeapNearUse() };
+      this.#running = { lock, files, recovered, segments, reader, stopHeapWatch: keepHeapNearUse() };
     } catch (error) {
       await files.close();
       lock.release();
@@ -151,8 +151,8 @@ export class FileBackend implements Backend {
     if (running === undefined) return;
     this.#running = undefined;
     await this.#work.catch(() => undefined);
-    const { segments, files, recovered, lock, letHeapGrow } = running;
-    letHeapGrow();
+    const { segments, files, recovered, lock, stopHeapWatch } = running;
+    stopHeapWatch();
     try {
       await segments?.stop();
     } finally {
@@ -170,7 +170,8 @@ export class FileBackend implements Backend {
     const { recovered, reader, segments } = this.#open();
     const { index, search } = recovered;
     const base = index.last;
-    const clear = await clearFrom(base, { search, behind });
+    const hasChecks = requests.some(({ checks }) => checks.length > 0);
+    const clear = hasChecks ? await clearFrom(base, { search, behind }) : base;
     const recordedMs = this.#tick();
     const recordedAt = formatTimestamp(recordedMs);
     const verdicts: Verdict[] = [];
