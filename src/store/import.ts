@@ -85,8 +85,8 @@ interface SentChunk {
  * Gives the outcome of each chunk as it is durable, in order.
  *
  * @throws StoreError PAYLOAD_TOO_LARGE or UNSTORABLE for a line that is too long or not UTF-8, and what the store
- *   fails with. What was given before is stored; the chunk behind the one that failed may be. One that the store did not come to in
- *   time is sent again, and may come behind the next.
+ *   fails with. What was given before is stored; the chunk behind the one that failed may be. One that the store did not
+ *   come to in time is sent again, and may come behind the next.
  */
 export async function* importLines(
   input: AsyncIterable<Buffer>,
