@@ -10,15 +10,17 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
  * connections that exist are served on, every answer now ends its connection, and those that stay idle for a
  * moment are ended by us, with a FIN.
  *
- * The port closes first because an answer that ends its connection makes the client connect again: to a port that
- * is still open it would, over and over, and the last of these attempts would be cut off.
+ * The port closes before anything else changes: an answer that ends its connection makes the client connect again,
+ * and to a port that is still open it would, over and over. The kernel resets whoever connects between our last look
+ * and the end of the port; all that can be done about it is that hardly anybody connects at this moment.
  */
 const UNDER_WAY = Symbol('requests under way');
 type Tracked = Socket & { [UNDER_WAY]?: number };
 
 const POLL_MS = 5;
 const SHORT_TURN_MS = 1;
-const TURNS_MAX = 100;
+/** A service under load has few short turns. */
+const HEARD_MS = 400;
 
 export class Connections {
   readonly #sockets = new Set<Tracked>();
@@ -71,14 +73,18 @@ export class Connections {
   /**
    * Waits until what has arrived is known: for a turn of the event loop in which nobody was accepted, for it accepts one
    * in a turn, and which was short, so that hardly anything can have come since it looked. A timer is called before it
-   * looks: after a long turn, connections with a request in them would pass for idle.
+   * looks, and a signal behind it: so the turn that called us does not count, and after a long one connections with a
+   * request in them would pass for idle.
    */
   async #heard(): Promise<void> {
-    for (let turn = 0; turn < TURNS_MAX; turn += 1) {
+    const endMs = performance.now() + HEARD_MS;
+    await setImmediate();
+    for (;;) {
       const accepted = this.#accepted;
       const startedMs = performance.now();
       await setImmediate();
-      if (accepted === this.#accepted && performance.now() - startedMs < SHORT_TURN_MS) break;
+      const nowMs = performance.now();
+      if ((accepted === this.#accepted && nowMs - startedMs < SHORT_TURN_MS) || nowMs > endMs) return;
     }
   }
 

@@ -24,7 +24,7 @@ import { version } from './version.ts';
  * The composition root. `createService` opens and starts everything below HTTP, `buildApp` puts HTTP on top, and
  * `app.close()` takes both down again in the order in which nothing is lost:
  *
- *   1. not ready; the port closes; requests that still come are refused with 503, every answer ends its connection
+ *   1. the port closes; from then on requests that still come are refused with 503, every answer ends its connection
  *   2. requests under way are answered, the queue of appends is drained
  *   3. streams see the last events and end
  *   4. connections close, then the store
@@ -137,7 +137,21 @@ export function buildApp(service: Service): FastifyInstance {
   app.server.on('connect', (_request, socket) =>
     answerBrokenHttp(service, nextId, new Error('CONNECT'), socket),
   );
+  closePortFirst(app, connections);
   return app;
+}
+
+/**
+ * The framework ends the connection of every answer as soon as it is told to close, whereupon clients connect anew.
+ * While the port is open that is a storm, and whoever is in it when the port closes is reset.
+ */
+function closePortFirst(app: FastifyInstance, connections: Connections): void {
+  const close = app.close.bind(app) as () => Promise<undefined>;
+  const closeInOrder = async () => {
+    await connections.closePort(app.server);
+    return await close();
+  };
+  app.close = closeInOrder as FastifyInstance['close'];
 }
 
 const NO_QUERY: Record<string, unknown> = Object.freeze({});
@@ -145,7 +159,6 @@ const NO_QUERY: Record<string, unknown> = Object.freeze({});
 async function drain(app: FastifyInstance, connections: Connections): Promise<void> {
   const { service } = app;
   service.lifecycle.stopping = true;
-  await connections.closePort(app.server);
   if (!(await connections.answered(ANSWER_MS))) {
     service.logger.warn({ underWay: connections.underWay }, 'stopping before every request was answered');
   }

@@ -62,6 +62,20 @@ t.test('whoever has connected when the port closes is answered', async (t) => {
   await closed;
 });
 
+t.test('answers end their connections once the port is closed, not before', async (t) => {
+  const { app, port } = await startHttpService(t);
+  const first = await openSocket(port);
+  const answer = readUntil(first, /alive/);
+  // Letting these in keeps the port open for as many turns of the event loop.
+  const others = Array.from({ length: 20 }, () => openSocket(port));
+  await nextTurn();
+  const closed = app.close();
+  first.write('GET /livez HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.match(await answer, /^HTTP\/1\.1 200 .*Connection: keep-alive/is);
+  for (const socket of [first, ...(await Promise.all(others))]) socket.end();
+  await closed;
+});
+
 t.test('a request that came while the service had no time for it is answered', async (t) => {
   const { app, port } = await startHttpService(t);
   const socket = await openSocket(port);
