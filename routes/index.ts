@@ -11,6 +11,7 @@ import { importRoutes } from './imports.ts';
 import { logRoutes } from './log.ts';
 import { problemRoutes } from './problems.ts';
 import { snapshotRoutes } from './snapshots.ts';
+import { stateRoutes } from './states.ts';
 import { streamRoutes } from './stream.ts';
 import { upkeepRoutes } from './upkeep.ts';
 
@@ -35,6 +36,7 @@ export async function registerRoutes(app: FastifyInstance, service: Service): Pr
   causationRoutes(app, service); // GET  /v1/events/{id}/causation
   catalogueRoutes(app, service); // GET  /v1/types, /v1/tags, /v1/tags/{key}
   snapshotRoutes(app, service); //  GET, POST, DELETE /v1/snapshots/{aggregateId}, GET, PUT, DELETE …/{version}, GET …/versions
+  stateRoutes(app, service); //     GET  /v1/aggregates/{aggregateId}/state, …/diff
   upkeepRoutes(app, service); //    GET, PUT /v1/retention; POST /v1/retention/runs, /v1/compactions, /v1/backups; GET, DELETE /v1/jobs
   logRoutes(app, service); //       GET  /v1/head, /v1/info
   healthRoutes(app, service); //    GET  /livez, /readyz, /metrics, /v1/stats

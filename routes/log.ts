@@ -58,7 +58,7 @@ const PUBLISHED = [
   'idempotencyKeptHours',
 ] as const satisfies readonly (keyof typeof LIMITS)[];
 
-const FEATURES = ['conditions', 'idempotency-keys', 'ndjson', 'sse', 'snapshots'] as const;
+const FEATURES = ['conditions', 'idempotency-keys', 'ndjson', 'sse', 'snapshots', 'time-travel'] as const;
 
 const InfoAnswer = Type.Object(
   {

@@ -77,6 +77,8 @@ export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, rea
   readLatestSnapshot: { 200: [...TAGGED, 'Link'], 304: [...TAGGED, 'Link'] },
   readSnapshot: { 200: [...TAGGED, 'Link'], 304: [...TAGGED, 'Link'] },
   listSnapshots: { 200: ['Link'] },
+  readState: { 200: PAGE },
+  readStateDiff: { 200: ['Stele-Position'] },
 };
 
 const IF_NONE_MATCH = {

@@ -40,6 +40,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'Read', description: 'Events of the log.' },
         { name: 'Stream', description: 'The log as it grows.' },
         { name: 'Snapshots', description: 'States of aggregates.' },
+        { name: 'Time travel', description: 'What an aggregate was, and what changed.' },
         { name: 'Upkeep', description: 'What the log keeps, and the jobs that see to it.' },
         { name: 'Catalogue', description: 'The types and tags of the log.' },
         { name: 'Log', description: 'The log as a whole.' },

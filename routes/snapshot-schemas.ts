@@ -6,7 +6,12 @@ import { ReadParameters } from './read.ts';
 /** The shapes of snapshots, and of what is asked about them. */
 export const SnapshotInput = Type.Object(
   {
-    data: Type.Unknown({ description: 'The state: any JSON value.' }),
+    data: Type.Optional(
+      Type.Unknown({
+        description:
+          'The state: any JSON value. Absent: the `data` of the events that the filter selects, merged one into the other (RFC 7396) from the latest snapshot with this filter on.',
+      }),
+    ),
     position: Type.Optional(
       Type.Integer({
         minimum: 0,
@@ -18,6 +23,7 @@ export const SnapshotInput = Type.Object(
   },
   {
     additionalProperties: false,
+    description: 'With `data`, `filter`, or both. With neither, the filter of the latest snapshot is used.',
     examples: [
       { data: { status: 'open', assignee: 'u-1' }, position: 17, filter: { tags: { issueId: '42' } } },
     ],

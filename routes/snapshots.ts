@@ -4,6 +4,7 @@ import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import { invalid } from '../src/model/event.ts';
 import { compileFilter } from '../src/model/filter.ts';
+import { filterParameters } from '../src/model/filter-parameters.ts';
 import { inspectJson } from '../src/model/json-text.ts';
 import { requireTimestamp } from '../src/model/timestamp.ts';
 import { type NewSnapshot, type Snapshot, type SnapshotAbout, Snapshots } from '../src/store/snapshots.ts';
@@ -11,7 +12,6 @@ import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
 import { bodyText } from './body.ts';
 import type { Service } from './context.ts';
 import { sendTagged } from './events.ts';
-import { filterParameters } from './filter-parameters.ts';
 import { inQuery, parseQuery, rawQuery } from './query-string.ts';
 import { expectLog, inMember, nextLink, readyToRead, withParameters } from './read.ts';
 import {
@@ -36,7 +36,7 @@ const inputCheck = TypeCompiler.Compile(SnapshotInput);
 const idCheck = TypeCompiler.Compile(AggregateId);
 const VERSION_TEXT = /^[1-9]\d{0,15}$/;
 
-interface AggregatePath {
+export interface AggregatePath {
   readonly Params: { readonly aggregateId: string };
 }
 interface VersionPath {
@@ -121,7 +121,7 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
       await readyToRead(service, reply, options);
       const snapshot = await snapshots.latest(aggregateId, {
         ...(maxVersion === undefined ? {} : { maxVersion }),
-        ...(time === undefined ? {} : { at: time }),
+        ...(time === undefined ? {} : { upTo: (await service.backend.head({ at: time })).position }),
       });
       if (snapshot === undefined) throw noSnapshot();
       sendTagged(reply, renderSnapshot(snapshot), headersOf(snapshot));
@@ -241,10 +241,10 @@ function readInput(request: FastifyRequest): NewSnapshot {
     const node = root.members?.find(({ key }) => key === name)?.value;
     return node === undefined ? undefined : text.slice(node.start, node.end);
   };
-  return { data: textOf('data') ?? 'null', position, filter: textOf('filter') };
+  return { data: textOf('data'), position, filter: textOf('filter') };
 }
 
-function aggregateIdOf({ params }: FastifyRequest<AggregatePath>): string {
+export function aggregateIdOf({ params }: FastifyRequest<AggregatePath>): string {
   const { aggregateId } = params;
   if (idCheck.Check(aggregateId)) return aggregateId;
   const most = LIMITS.aggregateIdLengthMax;
@@ -278,7 +278,7 @@ function headersOf({ position, filter }: SnapshotAbout): HeaderList {
   return ['Stele-Position', `${position}`, ...nextLink(query && `/v1/events?${query}`)];
 }
 
-function renderSnapshot(snapshot: Snapshot): string {
+export function renderSnapshot(snapshot: Snapshot): string {
   return `{${renderAbout(snapshot)},"data":${snapshot.data}}`;
 }
 

@@ -9,6 +9,7 @@ import { type Imported, importLines } from './import.ts';
 import { type CompactOptions, compactEvents } from './jobs.ts';
 import { type Page, type PageOptions, queryPage, queryPages, readAll } from './read.ts';
 import { createSnapshots, orNull, type Snapshots } from './snapshots.ts';
+import { readState, readStateDiff, type State, type StateDiff, type StateOptions } from './states.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
 
 export interface ClientOptions extends TransportOptions {
@@ -75,6 +76,14 @@ export interface Client extends Figures {
   compactEvents(before: number | string, options?: CompactOptions): Promise<number>;
 
   readonly snapshots: Snapshots;
+
+  /** An aggregate as it was at a position or a time of recording, or is now: the `data` of its events, merged. */
+  state(aggregateId: string, options?: StateOptions & { at?: number | string }): Promise<State>;
+  /** What changed in an aggregate from one position or time to another, or until now. */
+  diff(
+    aggregateId: string,
+    options: StateOptions & { from: number | string; to?: number | string },
+  ): Promise<StateDiff>;
 }
 
 /**
@@ -126,5 +135,7 @@ export function createClient(options: ClientOptions): Client {
     follow: (filter = {}, more = {}) => follow(transport, filter, more),
     compactEvents: (before, more = {}) => compactEvents(transport, before, more),
     snapshots: createSnapshots(transport),
+    state: (aggregateId, more = {}) => readState(transport, aggregateId, more),
+    diff: (aggregateId, more) => readStateDiff(transport, aggregateId, more),
   };
 }

@@ -15,7 +15,8 @@ export interface Snapshot {
 }
 
 export interface NewSnapshot {
-  readonly data: unknown;
+  /** Absent: the `data` of the events that the filter selects, merged by the service. */
+  readonly data?: unknown;
   readonly position?: number | undefined;
   readonly filter?: EventFilter | undefined;
 }

@@ -9,9 +9,9 @@ import {
   type StoredEvent,
 } from '../model/event.ts';
 import { compileFilter } from '../model/filter.ts';
+import { isSameJson } from '../model/json-value.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
 import type { AppendAnswer, GroupCommit } from './group-commit.ts';
-import { isSameJson } from './replay.ts';
 import type { Backend } from './store.ts';
 
 /**

@@ -1,4 +1,5 @@
 import { type EventOrigin, type NewEvent, parseBody, SENT, type StoredEvent } from '../model/event.ts';
+import { isSameJson } from '../model/json-value.ts';
 import type { TakenEvent } from './store.ts';
 
 /**
@@ -37,25 +38,4 @@ function sentMembers(event: { body: string; sent: number }): unknown {
   const body = parseBody(event.body);
   if ((event.sent & SENT.traceparentAdded) !== 0) delete body.metadata.traceparent;
   return body;
-}
-
-/** Equality of JSON values: members in any order, numbers by value. */
-export function isSameJson(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a) || Array.isArray(b)) {
-    return (
-      Array.isArray(a) &&
-      Array.isArray(b) &&
-      a.length === b.length &&
-      a.every((value, i) => isSameJson(value, b[i]))
-    );
-  }
-  const left = a as Record<string, unknown>;
-  const right = b as Record<string, unknown>;
-  const keys = Object.keys(left);
-  return (
-    keys.length === Object.keys(right).length &&
-    keys.every((key) => Object.hasOwn(right, key) && isSameJson(left[key], right[key]))
-  );
 }

@@ -1,6 +1,8 @@
 import { StoreError } from '../errors.ts';
+import type { EventFilter } from '../model/filter.ts';
+import { isSameJson } from '../model/json-value.ts';
+import { basisAt, foldState } from './aggregate-state.ts';
 import type { GroupCommit } from './group-commit.ts';
-import { isSameJson } from './replay.ts';
 import type { Backend, DocumentWrite, StoredDocument } from './store.ts';
 
 /**
@@ -22,10 +24,13 @@ const ATTEMPTS_MAX = 200;
 
 /** Texts are JSON, kept as they were sent. */
 export interface NewSnapshot {
-  readonly data: string;
+  /** Absent: what the events of the filter give when they are merged. */
+  readonly data: string | undefined;
   readonly position: number | undefined;
   readonly filter: string | undefined;
 }
+
+type WholeSnapshot = Pick<Snapshot, 'data' | 'position' | 'filter'>;
 
 export interface SnapshotAbout {
   readonly aggregateId: string;
@@ -64,7 +69,11 @@ export class Snapshots {
   ): Promise<{ snapshot: Snapshot; isNew: boolean }> {
     const position = await this.#positionOf(wanted);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      const stored = await this.#write(aggregateId, version, { ...wanted, position });
+      // What is there already is not made a second time.
+      const isThere = wanted.data === undefined && (await this.get(aggregateId, version)) !== undefined;
+      const stored = isThere
+        ? undefined
+        : await this.#write(aggregateId, version, await this.#whole(aggregateId, { ...wanted, position }));
       if (stored !== undefined) return { snapshot: stored, isNew: true };
       const known = await this.get(aggregateId, version);
       // Removed since: then it can be written.
@@ -80,13 +89,14 @@ export class Snapshots {
   /** Writes the version after the latest one. */
   async add(aggregateId: string, wanted: NewSnapshot): Promise<Snapshot> {
     const position = await this.#positionOf(wanted);
+    const whole = await this.#whole(aggregateId, { ...wanted, position });
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const [latest] = await this.list(aggregateId, { limit: 1 });
       const version = (latest?.version ?? 0) + 1;
       if (version > Number.MAX_SAFE_INTEGER) {
         throw new StoreError('SNAPSHOT_EXISTS', 'There is no version after the latest one.');
       }
-      const stored = await this.#write(aggregateId, version, { ...wanted, position });
+      const stored = await this.#write(aggregateId, version, whole);
       if (stored !== undefined) return stored;
     }
     throw contended();
@@ -102,12 +112,11 @@ export class Snapshots {
     return about === undefined || data === undefined ? undefined : { ...readAbout(about), data: data.body };
   }
 
-  /** The latest version; `at` asks for the latest that holds no event recorded after that time. */
+  /** The latest version; `upTo` asks for the latest that is made of nothing above a position. */
   async latest(
     aggregateId: string,
-    { maxVersion, at }: { maxVersion?: number; at?: string },
+    { maxVersion, upTo: bound }: { maxVersion?: number; upTo?: number },
   ): Promise<Snapshot | undefined> {
-    const bound = at === undefined ? undefined : (await this.#backend.head({ at })).position;
     let belowVersion = maxVersion === undefined ? undefined : maxVersion + 1;
     for (;;) {
       const versions = await this.list(aggregateId, {
@@ -160,7 +169,7 @@ export class Snapshots {
   async #write(
     aggregateId: string,
     version: number,
-    { data, position, filter }: NewSnapshot & { position: number },
+    { data, position, filter }: WholeSnapshot,
   ): Promise<Snapshot | undefined> {
     const key = keyOf(aggregateId, version);
     const about = `{"position":${position}${filter === undefined ? '' : `,"filter":${JSON.stringify(filter)}`}}`;
@@ -174,6 +183,20 @@ export class Snapshots {
     });
     if (answer.kind !== 'stored') return undefined;
     return { aggregateId, version, position, filter, data, createdAt: answer.recordedAt };
+  }
+
+  /** A snapshot with its data. What comes without any is made of the events, and says of which. */
+  async #whole(
+    aggregateId: string,
+    { data, position, filter }: NewSnapshot & { position: number },
+  ): Promise<WholeSnapshot> {
+    if (data !== undefined) return { data, position, filter };
+    const wanted = filter === undefined ? undefined : (JSON.parse(filter) as EventFilter);
+    const basis = await basisAt(this, aggregateId, { position, filter: wanted }).catch((error: unknown) => {
+      throw error instanceof StoreError && error.code === 'NOT_FOUND' ? noData() : error;
+    });
+    const { state } = await foldState(this.#backend, basis);
+    return { data: JSON.stringify(state), position, filter: filter ?? JSON.stringify(basis.filter) };
   }
 
   async #append(writes: readonly DocumentWrite[]): Promise<'stored' | 'stale'> {
@@ -214,12 +237,19 @@ function readAbout({ key, body, updatedAt }: StoredDocument): SnapshotAbout {
 function isSameSnapshot(known: Snapshot, wanted: NewSnapshot): boolean {
   if (wanted.position !== undefined && wanted.position !== known.position) return false;
   if (wanted.filter !== undefined && !isSameText(wanted.filter, known.filter)) return false;
-  return isSameText(wanted.data, known.data);
+  return wanted.data === undefined || isSameText(wanted.data, known.data);
 }
 
 /** Compares JSON texts by their values. */
 function isSameText(a: string, b: string | undefined): boolean {
   return b !== undefined && (a === b || isSameJson(JSON.parse(a), JSON.parse(b)));
+}
+
+function noData(): StoreError {
+  const detail = 'is missing, and neither a filter nor an earlier snapshot says of which events to make it';
+  return new StoreError('VALIDATION_FAILED', `The request is not valid: /data ${detail}.`, {
+    faults: [{ pointer: '/data', detail }],
+  });
 }
 
 function contended(): StoreError {

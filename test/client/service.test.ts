@@ -229,4 +229,20 @@ await backends(t, (t, kind) => {
     await snapshots.remove('order/1', 1);
     t.equal(await snapshots.get('order/1', 1), null);
   });
+
+  t.test('time travel', async (t) => {
+    const { client } = await setUp(t, kind);
+    const filter = { tags: { order: 'a&b' } };
+    for (const data of [{ n: 1, open: true }, { n: 2 }, { n: 3, open: null }])
+      await client.append({ type: 'ORDER.CHANGED', tags: filter.tags, data });
+    t.match(await client.state('order/1', { filter }), { position: 3, folded: 3, state: { n: 3 } });
+    t.match(await client.state('order/1', { at: 2, filter }), { state: { n: 2, open: true } });
+    t.strictSame((await client.diff('order/1', { from: 2, filter })).patch, [
+      { op: 'replace', path: '/n', before: 2, value: 3 },
+      { op: 'remove', path: '/open', before: true },
+    ]);
+    t.match(await client.snapshots.add('order/1', { filter, position: 2 }), { data: { n: 2, open: true } });
+    t.match(await client.state('order/1'), { snapshotVersion: 1, folded: 1, state: { n: 3 } });
+    await t.rejects(client.state('order/2'), { code: 'NOT_FOUND' });
+  });
 });

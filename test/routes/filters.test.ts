@@ -1,6 +1,6 @@
 import t from 'tap';
-import { filterParameters } from '../../routes/filter-parameters.ts';
 import { compileFilter, type EventFilter, matchesFilter } from '../../src/model/filter.ts';
+import { filterParameters } from '../../src/model/filter-parameters.ts';
 import { backends } from '../helpers/backends.ts';
 import { bodyOf, startHttpService } from '../helpers/http-service.ts';
 import { append, linesOf, pageOf, positions, post, refusal, selectable } from './stage.ts';
