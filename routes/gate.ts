@@ -43,6 +43,8 @@ declare module 'fastify' {
 interface Passage {
   readonly method: string;
   readonly url: string;
+  /** The URL of the route, in segments. */
+  readonly pattern: readonly string[];
   readonly action: Action;
   readonly produces: readonly string[];
   readonly consumes: readonly string[];
@@ -72,6 +74,8 @@ export class Gate {
   readonly #service: Service;
   readonly #connections: Connections;
   readonly #passages: Passage[] = [];
+  /** For a pattern with parameters, those that it covers and that come before it. */
+  readonly #narrower = new Map<readonly string[], readonly (readonly string[])[]>();
   readonly #unrouted = passageOf('*', '(no route)', { action: 'public' });
 
   constructor(service: Service, connections: Connections) {
@@ -119,8 +123,14 @@ export class Gate {
     this.#passages.push(...passages);
     const [first] = passages;
     if (first === undefined) return;
+    const hasParameters = first.pattern.some(isParameter);
     route.onRequest = [
       (request, reply, done) => {
+        if (hasParameters && this.#isElsewhere(first.pattern, request)) {
+          this.#enter(this.#unrouted, request, reply.raw);
+          done(this.#noRoute(request));
+          return;
+        }
         const passage = first.method === request.method ? first : passageFor(passages, request.method);
         this.#enter(passage, request, reply.raw);
         done(this.#refusal(passage, request));
@@ -183,10 +193,31 @@ export class Gate {
     return passage.takesBody ? bodyRefusal(passage, headers) : undefined;
   }
 
+  /**
+   * Whether the path has a route of its own, which does not take this method. The router then falls back to the
+   * parameter of another: `GET /v1/events/batch` would ask for the event with the id "batch".
+   */
+  #isElsewhere(pattern: readonly string[], request: FastifyRequest): boolean {
+    // Asked for at the first request: only then every route is known.
+    let narrower = this.#narrower.get(pattern);
+    if (narrower === undefined) {
+      const others = this.#passages.filter((one) => one.pattern !== pattern);
+      narrower = others.map((one) => one.pattern).filter((one) => isNarrower(one, pattern));
+      this.#narrower.set(pattern, narrower);
+    }
+    if (narrower.length === 0) return false;
+    const path = segmentsOf(request);
+    return narrower.some((one) => matchesPath(one, path));
+  }
+
   #noRoute(request: FastifyRequest): StoreError {
     if (this.#service.lifecycle.stopping) return stopping();
-    const path = request.url.split('?', 1)[0] ?? '';
-    const methods = this.#passages.filter(({ url }) => matchesPath(url, path)).map(({ method }) => method);
+    const path = segmentsOf(request);
+    const matching = this.#passages.filter(({ pattern }) => matchesPath(pattern, path));
+    const narrowest = matching.filter(
+      ({ pattern }) => !matching.some((other) => isNarrower(other.pattern, pattern)),
+    );
+    const methods = narrowest.map(({ method }) => method);
     if (methods.length === 0 || methods.includes(request.method)) {
       return new StoreError('NOT_FOUND', 'There is no route at this path.');
     }
@@ -217,6 +248,7 @@ function passageOf(
   return {
     method,
     url,
+    pattern: url.split('/'),
     action: config.action,
     produces: config.produces ?? JSON_ONLY,
     consumes: config.consumes ?? JSON_ONLY,
@@ -259,17 +291,35 @@ function bodyRefusal(passage: Passage, headers: FastifyRequest['headers']): Stor
   );
 }
 
+/** The segments of the path of a request, read as the router reads them. */
+function segmentsOf(request: FastifyRequest): string[] {
+  const path = request.url.split('?', 1)[0] ?? '';
+  if (!path.includes('%')) return path.split('/');
+  try {
+    return decodeURI(path).split('/');
+  } catch {
+    return path.split('/');
+  }
+}
+
+function isParameter(segment: string): boolean {
+  return segment.startsWith(':') || segment === '*';
+}
+
 /** Whether a path belongs to the pattern of a route: `:name` stands for one segment, `*` for any rest. */
-function matchesPath(pattern: string, path: string): boolean {
-  const wanted = pattern.split('/');
-  const found = path.split('/');
-  for (const [index, segment] of wanted.entries()) {
+function matchesPath(pattern: readonly string[], path: readonly string[]): boolean {
+  for (const [index, segment] of pattern.entries()) {
     if (segment === '*') return true;
-    const there = found[index];
+    const there = path[index];
     if (there === undefined) return false;
     if (segment.startsWith(':') ? there === '' : segment !== there) return false;
   }
-  return wanted.length === found.length;
+  return pattern.length === path.length;
+}
+
+/** Whether one pattern covers only paths of the other, and not all of them. */
+function isNarrower(one: readonly string[], other: readonly string[]): boolean {
+  return matchesPath(other, one) && !matchesPath(one, other);
 }
 
 /** The caller of a route whose action needs one. */
