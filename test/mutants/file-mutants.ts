@@ -5,6 +5,7 @@ const DISK = 'src/store/file/disk.ts';
 const RECORD = 'src/store/file/record.ts';
 const TAIL = 'src/store/file/tail.ts';
 const RECOVERY = 'src/store/file/recovery.ts';
+const SETTLE = 'src/store/file/settle-segments.ts';
 const COMPRESS = 'src/store/file/compress.ts';
 const SEGMENTS = 'src/store/file/segments.ts';
 
@@ -242,8 +243,8 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: RECOVERY,
-        find: `  if (options.indexing && !(await isIndexAsNoted(folder))) {`,
-        replace: `  if (options.indexing && !(await isIndexAsNoted(folder)) && folder === '') {`,
+        find: `  if (options.indexing && findings.length === 0 && !(await isIndexAsNoted(folder))) {`,
+        replace: `  if (options.indexing && findings.length < 0 && !(await isIndexAsNoted(folder))) {`,
       },
     ],
     tests: ['test/store/file/index.test.ts'],
@@ -258,7 +259,7 @@ export const FILE_MUTANTS: readonly Mutant[] = [
         replace: `  if (place.segment !== part.file || place.offset >= 0) return;`,
       },
       {
-        file: RECOVERY,
+        file: SETTLE,
         find: `    else if (there.plainSize < durableSize) {`,
         replace: `    else if (there.plainSize < 0 * durableSize) {`,
       },

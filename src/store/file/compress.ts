@@ -44,6 +44,12 @@ export async function compressSegment(
 
 /** @throws Error unless the members inflate to the text that was sealed. */
 async function verify(fd: number, size: number, sha256: string): Promise<void> {
+  const found = await textSum(fd, size);
+  if (found !== sha256) throw new Error(`The compressed form has the sum ${found} instead of ${sha256}.`);
+}
+
+/** The SHA-256 of what a compressed form inflates to. @throws Error for one that cannot be inflated. */
+export async function textSum(fd: number, size: number): Promise<string> {
   const hash = createHash('sha256');
   const offsets = await memberOffsets(fd, size);
   const count = offsets.length - 1;
@@ -53,6 +59,5 @@ async function verify(fd: number, size: number, sha256: string): Promise<void> {
     const bytes = await readUpTo(fd, (offsets[to] as number) - start, start);
     hash.update(await inflateMembers(bytes, offsets, { from, to }));
   }
-  const found = hash.digest('hex');
-  if (found !== sha256) throw new Error(`The compressed form has the sum ${found} instead of ${sha256}.`);
+  return hash.digest('hex');
 }

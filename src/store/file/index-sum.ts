@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, replaceFile, writeAll } from './disk.ts';
+import { fileSum } from './file-sum.ts';
 import { INDEX_FILE, INDEX_SUM_FILE, removeFile } from './folder.ts';
 
 /**
@@ -11,7 +10,7 @@ import { INDEX_FILE, INDEX_SUM_FILE, removeFile } from './folder.ts';
  * is no note; what the index says of an event is then checked with the event's own sum, as always.
  */
 export async function noteIndexSum(folder: string): Promise<void> {
-  const sum = await sumOf(path.join(folder, INDEX_FILE));
+  const sum = await fileSum(path.join(folder, INDEX_FILE));
   if (sum === undefined) return;
   await replaceFile(path.join(folder, INDEX_SUM_FILE), (fd) => writeAll(fd, Buffer.from(sum), 0));
 }
@@ -21,23 +20,10 @@ export async function isIndexAsNoted(folder: string): Promise<boolean> {
   const file = path.join(folder, INDEX_SUM_FILE);
   const noted = await readFile(file, 'latin1').catch(ignoreMissing);
   if (noted === undefined) return true;
-  const isSame = (await sumOf(path.join(folder, INDEX_FILE))) === noted;
+  const isSame = (await fileSum(path.join(folder, INDEX_FILE))) === noted;
   await removeFile(file);
   return isSame;
 }
-
-async function sumOf(file: string): Promise<string | undefined> {
-  const hash = createHash('sha256');
-  try {
-    for await (const bytes of createReadStream(file, { highWaterMark: PIECE_BYTES }))
-      hash.update(bytes as Buffer);
-  } catch (error) {
-    return ignoreMissing(error);
-  }
-  return hash.digest('hex');
-}
-
-const PIECE_BYTES = 1024 * 1024;
 
 function ignoreMissing(error: unknown): undefined {
   if (codeOf(error) !== 'ENOENT') throw error;

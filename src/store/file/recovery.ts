@@ -21,6 +21,7 @@ import type { MemoryShares } from './options.ts';
 import type { Part } from './replay.ts';
 import { type Damage, type ScannedLine, type SegmentSummary, scanSegment } from './scan-segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
+import { settleSegments } from './settle-segments.ts';
 import { SqliteIndex } from './sqlite-index.ts';
 import { isTornTail, rewrite } from './tail.ts';
 import { createSegment, emptySegment, type SegmentState } from './writer.ts';
@@ -76,14 +77,15 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
     found.some(({ plainSize, gzipSize }) => (plainSize ?? gzipSize ?? 0) > 0),
   );
   const manifest = await withoutLeftovers(folder, await establishManifest(folder, findings));
-  await settleSegments(folder, manifest, findings);
+  await settleSegments(files, { folder, manifest, findings });
 
-  if (options.indexing && !(await isIndexAsNoted(folder))) {
+  const openPart = manifest.open;
+  const scanned = openPart === undefined ? undefined : await scanOpen(files, openPart, findings);
+  // Beside damage of the log the index stays with its note, whatever it is: it may tell what stood there.
+  if (options.indexing && findings.length === 0 && !(await isIndexAsNoted(folder))) {
     logger.warn('the index is not what it was at the last stop and is built anew');
     await removeIndex(folder, INDEX_FILE);
   }
-  const openPart = manifest.open;
-  const scanned = openPart === undefined ? undefined : await scanOpen(files, openPart, findings);
   const place =
     options.indexing && findings.length === 0 ? placeOf(folder, identity.logId, logger) : undefined;
   if (scanned !== undefined && place !== undefined) refuseLoss(scanned, place, findings);
@@ -154,42 +156,6 @@ async function withoutLeftovers(folder: string, manifest: Manifest): Promise<Man
   }
   await writeManifest(folder, rest);
   return rest;
-}
-
-/** Compares the files with the manifest, and finishes what a compression or a rotation left undone. */
-async function settleSegments(folder: string, manifest: Manifest, findings: Finding[]): Promise<void> {
-  const found = new Map((await listSegments(folder)).map((file) => [file.segment, file]));
-  for (const { file, size, first, compressedSize } of manifest.sealed) {
-    const there = found.get(file);
-    const broken = (what: string) => findings.push({ file, offset: 0, position: first, what });
-    found.delete(file);
-    if (there === undefined) broken('is missing');
-    else if (compressedSize === undefined) {
-      if (there.plainSize === undefined) broken('is missing');
-      else if (there.plainSize !== size) broken(`has ${there.plainSize} bytes instead of ${size}`);
-      else if (there.gzipSize !== undefined) await removeFile(path.join(folder, `${file}.gz`));
-    } else if (there.gzipSize === undefined) broken('is missing in its compressed form');
-    else if (there.gzipSize !== compressedSize) {
-      broken(`has ${there.gzipSize} compressed bytes instead of ${compressedSize}`);
-    } else if (there.plainSize !== undefined) await removeFile(path.join(folder, file));
-  }
-  if (manifest.open !== undefined) {
-    const { file, after, durableSize = 0 } = manifest.open;
-    const there = found.get(file);
-    found.delete(file);
-    if (there?.plainSize === undefined)
-      findings.push({ file, offset: 0, position: after + 1, what: 'is missing' });
-    else if (there.plainSize < durableSize) {
-      const what = `has ${there.plainSize} bytes, and had ${durableSize} when the store was stopped`;
-      findings.push({ file, offset: there.plainSize, position: after + 1, what });
-    }
-  }
-  const isKnown = manifest.open !== undefined || manifest.sealed.length > 0;
-  for (const { segment, plainSize, gzipSize } of found.values()) {
-    if (!isKnown) continue;
-    if (plainSize === 0 && gzipSize === undefined) await removeFile(path.join(folder, segment));
-    else findings.push({ file: segment, offset: 0, position: 0, what: 'is not in the manifest' });
-  }
 }
 
 interface ScannedOpen {

@@ -64,6 +64,7 @@ export class SegmentFiles {
   readonly #blocks: BlockCache;
   readonly #tail: WrittenTail;
   readonly #files = new Map<string, Promise<OpenFile>>();
+  readonly #compressed = new Set<string>();
   readonly #rooms: Buffer[] = [];
   readonly #scratch = Buffer.allocUnsafe(BLOCKS_NOW_MAX * BLOCK_BYTES);
 
@@ -73,6 +74,11 @@ export class SegmentFiles {
     this.#blocks = new BlockCache(memoryBytes / 2);
     // It holds twice as much before it is trimmed.
     this.#tail = new WrittenTail(memoryBytes / 4);
+  }
+
+  /** Reads a segment from its compressed form, although the plain one is there as well: that one is damaged. */
+  preferCompressed(segment: string): void {
+    this.#compressed.add(segment);
   }
 
   /** Up to `length` bytes of the text of a segment; fewer only at its end. */
@@ -196,10 +202,12 @@ export class SegmentFiles {
 
   async #open(segment: string): Promise<OpenFile> {
     const file = path.join(this.#folder, segment);
-    try {
-      return { fd: await disk.open(file, 'r'), members: undefined, users: 0, isDropped: false };
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+    if (!this.#compressed.has(segment)) {
+      try {
+        return { fd: await disk.open(file, 'r'), members: undefined, users: 0, isDropped: false };
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') throw error;
+      }
     }
     const fd = await disk.open(`${file}.gz`, 'r');
     try {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import path from 'node:path';
+import { fileSum } from './file-sum.ts';
 import { listSegments, type SegmentFile } from './folder.ts';
 import { DamagedFile, type Manifest, readIdentity, readManifest, type SealedSegment } from './manifest.ts';
 import { type Finding, findingOf } from './recovery.ts';
@@ -107,7 +107,7 @@ async function verifySealed(
   if (findings.length > 0) return findings;
   // A reader takes the original as long as it is there; the other form has to be whole as well.
   const compressed = there?.gzipSize === undefined ? undefined : compressedSha256;
-  if (compressed !== undefined && (await sumOf(path.join(folder, `${file}.gz`))) !== compressed) {
+  if (compressed !== undefined && (await fileSum(path.join(folder, `${file}.gz`))) !== compressed) {
     broken('has a compressed form with another SHA-256 than the manifest says');
   }
   if (hash.digest('hex') !== sealed.sha256) broken('has another SHA-256 than the manifest says');
@@ -115,12 +115,6 @@ async function verifySealed(
     broken(`has ${summary.records} records where the manifest says ${sealed.records}`);
   }
   return findings;
-}
-
-async function sumOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const bytes of createReadStream(file)) hash.update(bytes as Buffer);
-  return hash.digest('hex');
 }
 
 /** Goes through a segment; a compressed form that cannot be inflated is a finding of its own. */
