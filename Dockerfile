@@ -17,7 +17,6 @@ LABEL org.opencontainers.image.title="Stele" \
       org.opencontainers.image.description="An event store service on files or in front of your own PostgreSQL" \
       org.opencontainers.image.licenses="MIT"
 # tini reaps processes and passes signals on: Node is not made to be process 1.
-# hadolint ignore=DL3008
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends tini \
   && rm -rf /var/lib/apt/lists/*
