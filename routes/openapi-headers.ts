@@ -19,7 +19,8 @@ export const HEADERS: Readonly<Record<string, Header>> = {
     schema: { type: 'string', format: 'uuid' },
   },
   'Stele-Position': {
-    description: 'A position to which the answer is complete. Safe as `after` of a condition.',
+    description:
+      'On a read: the position to which the answer is complete, good as `after` of a condition that rests on it. On an append the last new position, on a refusal the head: others may have stored events below that the client has not read, so that a condition with such an `after` would miss them.',
     schema: { type: 'integer', minimum: 0 },
   },
   Location: {
@@ -76,7 +77,7 @@ export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, rea
   addSnapshot: { 201: STORED },
   readLatestSnapshot: { 200: [...TAGGED, 'Link'], 304: [...TAGGED, 'Link'] },
   readSnapshot: { 200: [...TAGGED, 'Link'], 304: [...TAGGED, 'Link'] },
-  listSnapshots: { 200: ['Link'] },
+  listSnapshots: { 200: PAGE },
   readState: { 200: PAGE },
   readStateDiff: { 200: ['Stele-Position'] },
 };

@@ -13,7 +13,7 @@ import { bodyText } from './body.ts';
 import type { Service } from './context.ts';
 import { sendTagged } from './events.ts';
 import { inQuery, parseQuery, rawQuery } from './query-string.ts';
-import { expectLog, inMember, nextLink, readyToRead, withParameters } from './read.ts';
+import { expectLog, inMember, nextLink, positionHeader, readyToRead, withParameters } from './read.ts';
 import {
   AggregateId,
   AggregateParams,
@@ -147,6 +147,7 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
       const { limit = LIMITS.pageSizeMax, belowVersion } = query;
       const aggregateId = aggregateIdOf(request);
       await readyToRead(service, reply, query);
+      const { position } = await service.backend.head();
       const found = await snapshots.list(aggregateId, {
         limit: limit + 1,
         ...(belowVersion === undefined ? {} : { belowVersion }),
@@ -158,7 +159,8 @@ export function snapshotRoutes(app: FastifyInstance, service: Service): void {
           ? undefined
           : withParameters(request.url, { belowVersion: `${next}`, atLeast: undefined });
       const list = versions.map((about) => `{${renderAbout(about)}}`).join(',');
-      sendJson(reply, 200, `{"versions":[${list}],"next":${next}}`, nextLink(link));
+      const headers = [...positionHeader(position), ...nextLink(link)];
+      sendJson(reply, 200, `{"versions":[${list}],"next":${next}}`, headers);
     },
   );
 

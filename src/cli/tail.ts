@@ -6,7 +6,7 @@ import { tell, writeOut } from './terminal.ts';
 export const command: Command = {
   summary: 'follow events as they are stored',
 
-  help: () => `Usage: stele tail [--since <time>] [--after <position>] [filter]
+  help: () => `Usage: stele tail [--since <time>] [--after <position>] [filter] [--json]
 
 Writes each event as a line of JSON as soon as it is stored, until it is stopped. A connection that is lost is
 made again, and the events go on where they stopped: none is missing, none comes twice.
@@ -14,6 +14,8 @@ made again, and the events go on where they stopped: none is missing, none comes
 Where to start (default: with the next event):
   --after <position>     behind this position; 0 is the beginning
   --since <time>         with the first event recorded at this time or later
+
+--json is taken as with other verbs: there is no other form.
 
 ${FILTER_HELP}
 
@@ -25,7 +27,12 @@ Examples:
   stele tail --after 0 --tags issueId:42 | jq .type`,
 
   async run(argv) {
-    const args = readArguments(argv, { ...CONNECTION_FLAGS, ...FILTER_FLAGS, since: 'value' });
+    const args = readArguments(argv, {
+      ...CONNECTION_FLAGS,
+      ...FILTER_FLAGS,
+      since: 'value',
+      json: 'switch',
+    });
     const events = connect(args).follow(readFilter(args), {
       ...(args.has('since') ? { since: args.value('since') } : {}),
       onGap: ({ from, to }) => tell(`stele: the events from ${from} to ${to} were removed by retention.`),

@@ -56,7 +56,7 @@ export interface IEventStore {
 
   countEvents(filter?: EventFilter): Promise<number>;
   getEventTypes(): Promise<string[]>;
-  /** Every tag key with all of its values. */
+  /** The tag keys, the first 1,000 of them, each with all of its values. */
   getTags(): Promise<Record<string, string[]>>;
 
   /**

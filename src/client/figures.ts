@@ -55,7 +55,7 @@ export interface Figures {
   aggregate(aggregate: Aggregate): Promise<readonly AggregateGroup[]>;
   /** Every type with its number of events. */
   types(): Promise<readonly EventType[]>;
-  /** Every tag key with its values, up to `limit` of each. */
+  /** The tag keys, the first 1,000 of them, with their values, up to `limit` of each. */
   tags(options?: { limit?: number }): Promise<Readonly<Record<string, readonly string[]>>>;
   /** Every value of one tag, in order. */
   tagValues(key: string, options?: { prefix?: string }): AsyncGenerator<string, void, undefined>;

@@ -33,6 +33,7 @@ export interface Snapshots {
   /** The latest version, up to a version or a time of recording; null when there is none. */
   latest(aggregateId: string, options?: { maxVersion?: number; at?: string }): Promise<Snapshot | null>;
   get(aggregateId: string, version: number): Promise<Snapshot | null>;
+  /** What all versions say about themselves, the latest first. */
   versions(aggregateId: string): Promise<readonly SnapshotVersion[]>;
   /** Removes one version, or all of them. */
   remove(aggregateId: string, version?: number): Promise<void>;
@@ -56,8 +57,16 @@ export function createSnapshots(transport: Transport): Snapshots {
     latest: (aggregateId, options = {}) => found(transport, pathOf(aggregateId), options),
     get: (aggregateId, version) => found(transport, pathOf(aggregateId, version), {}),
     versions: async (aggregateId) => {
-      const call = { method: 'GET', path: pathOf(aggregateId, 'versions') } as const;
-      return (await transport.json<{ versions: SnapshotVersion[] }>(call)).body.versions;
+      const path = pathOf(aggregateId, 'versions');
+      const versions: SnapshotVersion[] = [];
+      let belowVersion: number | undefined;
+      do {
+        const call = { method: 'GET', path, query: { belowVersion } } as const;
+        const { body } = await transport.json<{ versions: SnapshotVersion[]; next: number | null }>(call);
+        versions.push(...body.versions);
+        belowVersion = body.next ?? undefined;
+      } while (belowVersion !== undefined);
+      return versions;
     },
     remove: async (aggregateId, version = undefined) => {
       await transport.json({ method: 'DELETE', path: pathOf(aggregateId, version) });
