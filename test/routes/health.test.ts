@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import pg from 'pg';
 import t from 'tap';
 import { bodyOf, startHttpService } from '../helpers/http-service.ts';
+import { database } from '../helpers/postgres.ts';
 
 const EVENT = { method: 'POST', body: '{"type":"A","data":{}}' };
 
@@ -45,6 +47,36 @@ t.test('readiness is that of the store', async (t) => {
   t.match(bodyOf(bad), { code: 'STORAGE_UNAVAILABLE', checks: { database: { ok: false } } });
   t.notOk('checks' in bodyOf(await call('/readyz')));
   t.equal((await call('/readyz?verbose=loud')).status, 400);
+});
+
+t.test('a database whose schema is not the one of this version is not ready', async (t) => {
+  const store = await database(t);
+  const { call } = await startHttpService(t, { store });
+  const client = new pg.Client(store);
+  await client.connect();
+  t.teardown(() => client.end());
+  const ready = () => call('/readyz?verbose');
+  const good = await ready();
+  t.equal(good.status, 200);
+  t.match(bodyOf(good), { checks: { schema: { ok: true, detail: String } } });
+
+  const refused = async (detail: RegExp) => {
+    const answer = await ready();
+    t.equal(answer.status, 503);
+    t.match(bodyOf(answer), {
+      code: 'STORAGE_UNAVAILABLE',
+      checks: { database: { ok: true }, schema: { ok: false, detail } },
+    });
+  };
+  await client.query("insert into stele.migrations (number, name, checksum) values (9999, 'later', 'x')");
+  await refused(/newer than this version: it is at migration 9999/);
+  await client.query('delete from stele.migrations where number > 2');
+  await refused(/older than this version: it is at migration 2/);
+  await client.query('delete from stele.migrations');
+  await refused(/older than this version: it is at migration 0/);
+  await client.query('alter schema stele rename to gone');
+  await refused(/no schema stele/);
+  t.equal((await call('/v1/head')).status, 500);
 });
 
 t.test('metrics pass the check of promtool', async (t) => {

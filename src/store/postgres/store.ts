@@ -25,6 +25,7 @@ import type {
 } from '../store.ts';
 import { Aggregates } from './aggregates.ts';
 import { Connections, type Logger } from './connections.ts';
+import { sqlState } from './errors.ts';
 import { Loader } from './loader.ts';
 import { applyMigrations } from './migrate.ts';
 import { type PostgresOptions, parsePostgresUrl } from './options.ts';
@@ -52,6 +53,8 @@ export class PostgresBackend implements Backend {
   readonly #scanner: Scanner;
   readonly #loader: Loader;
   #logId = '';
+  /** Number of the newest migration of this version, which `start` has brought the schema to. */
+  #migration = 0;
   /** The head query under way, and the one that calls arriving meanwhile will share. */
   #heads: { current: Promise<Head>; next: Promise<Head> | undefined } | undefined;
 
@@ -81,7 +84,8 @@ export class PostgresBackend implements Backend {
   async start(): Promise<void> {
     const client = await this.#connections.client({ statementTimeoutMs: 600_000 });
     try {
-      await applyMigrations(client, this.#options);
+      const { applied } = await applyMigrations(client, this.#options);
+      this.#migration = Math.max(...applied.map(({ number }) => number));
       const { rows } = await client.query({
         text: `select log_id, current_setting('fsync'), current_setting('full_page_writes'),
                       current_setting('synchronous_commit'), current_setting('server_version_num'),
@@ -223,10 +227,12 @@ export class PostgresBackend implements Backend {
         `select current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only'),
                 current_setting('fsync'), current_setting('full_page_writes'), current_setting('archive_mode'),
                 (select coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
-                   from pg_stat_archiver)`,
+                   from pg_stat_archiver),
+                (select max(number) from ${this.#options.schema}.migrations)`,
       );
       const readOnly = row?.[1] === 't' || row?.[2] === 'on' || this.#writer.readOnly;
       checks['database'] = { ok: true, detail: `PostgreSQL ${row?.[0]} answers` };
+      checks['schema'] = this.#checkSchema(Number(row?.[7]));
       checks['writes'] = readOnly
         ? { ok: false, detail: 'the database takes no writes: appends are refused, reads work' }
         : { ok: true, detail: 'the database takes writes' };
@@ -240,11 +246,25 @@ export class PostgresBackend implements Backend {
             : { ok: true, detail: 'the database archives its WAL' };
       }
     } catch (error) {
-      const breaker = this.#connections.breakerOpen ? ' (circuit breaker open)' : '';
-      checks['database'] = { ok: false, detail: `the database does not answer${breaker}` };
+      if (isSchemaGone(error)) {
+        const detail = `the database has no schema ${this.#options.schema} that this role can read`;
+        checks['database'] = { ok: true, detail: 'PostgreSQL answers' };
+        checks['schema'] = { ok: false, detail };
+      } else {
+        const breaker = this.#connections.breakerOpen ? ' (circuit breaker open)' : '';
+        checks['database'] = { ok: false, detail: `the database does not answer${breaker}` };
+      }
       this.#logger.warn({ err: error }, 'the health check failed');
     }
-    return { ready: checks['database']?.ok === true, checks };
+    return { ready: checks['database']?.ok === true && checks['schema']?.ok === true, checks };
+  }
+
+  #checkSchema(found: number): { ok: boolean; detail: string } {
+    const schema = `the schema ${this.#options.schema}`;
+    if (found === this.#migration) return { ok: true, detail: `${schema} is that of this version` };
+    const which = found > this.#migration ? 'newer' : 'older';
+    const numbers = `it is at migration ${found}, and this version at ${this.#migration}`;
+    return { ok: false, detail: `${schema} is ${which} than this version: ${numbers}` };
   }
 
   async storage(): Promise<StorageUse> {
@@ -334,6 +354,12 @@ function endangered(settings: Readonly<Record<string, string | null | undefined>
   const off = Object.keys(settings).filter((name) => settings[name] === 'off');
   if (off.length === 0) return '';
   return `${off.join(' and ')} is off, and a crash of the database machine loses acknowledged events`;
+}
+
+/** The tables were dropped, renamed, or closed to the role of the service. */
+function isSchemaGone(error: unknown): boolean {
+  const state = error instanceof StoreError ? sqlState(error.cause) : undefined;
+  return state === '42P01' || state === '3F000' || state === '42501';
 }
 
 /** Opens the backend for a `postgres:` or `postgresql:` URL; it connects at `start`. */
