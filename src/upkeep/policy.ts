@@ -3,6 +3,7 @@ import { termsOf } from '../model/event.ts';
 import { compileFilter, EventFilter, type Filter, matchesFilter } from '../model/filter.ts';
 import { formatTimestamp } from '../model/timestamp.ts';
 import type { Backend, Removal } from '../store/store.ts';
+import { latest } from './latest.ts';
 
 /** What a log keeps, and for how long. */
 const Days = Type.Integer({
@@ -13,7 +14,7 @@ const Days = Type.Integer({
 const Count = Type.Integer({
   minimum: 1,
   maximum: Number.MAX_SAFE_INTEGER,
-  description: 'So many of the latest events are kept.',
+  description: 'So many of the latest events are kept. The system’s own records do not count.',
 });
 const Schedule = Type.String({
   maxLength: 100,
@@ -101,8 +102,10 @@ export async function removalBy(
       return undefined;
     case 'time':
       return below(await upTo(policy.retainDays));
-    case 'count':
-      return below(head - policy.retainEvents);
+    case 'count': {
+      const kept = await latest(backend, { count: policy.retainEvents, head, signal });
+      return below((kept ?? 0) - 1);
+    }
     case 'rules':
       return await byRules(policy.rules, { head, upTo, backend, signal });
     default:

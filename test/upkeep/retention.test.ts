@@ -69,9 +69,47 @@ t.test('a policy is kept to by age, by number, and by rules', async (t) => {
       const [record] = await readAll(backend, compileFilter({ eventTypes: ['$stele.retained'] }));
       t.match(JSON.parse(`{${record?.body}}`), { data: { policy, removed } });
       const again = await ended(stele, await stele.call('/v1/retention/runs', post({})));
-      // The records of the runs are events as well.
-      if (policy.policy !== 'count') t.match(again, { result: { removed: 0 } });
+      t.match(again, { result: { removed: 0 } }, 'and the record of a run makes nothing old');
     }
+  });
+});
+
+t.test('the last N events are kept, whatever stands between them', async (t) => {
+  await backends(t, async (t, kind) => {
+    const argv = ['--retention-archive', await place(t)];
+    const stele = await startHttpService(t, { store: await kind.url(t), argv });
+    const { backend } = stele.service;
+    const run = async (policy: object) => {
+      await stele.call('/v1/retention', put(policy));
+      const rehearsed = bodyOf(await stele.call('/v1/retention/runs', post({ dryRun: true })));
+      const { result } = await ended(stele, await stele.call('/v1/retention/runs', post({})));
+      t.equal(rehearsed['events'], result?.['removed'], 'as many as the rehearsal told');
+      return positionsOf(await readAll(backend, EVERYTHING));
+    };
+    await append(
+      stele,
+      Array.from({ length: 20 }, (_, n) => ({ type: n % 5 === 3 ? 'DEBUG' : 'A' })),
+    );
+    const rules = { policy: 'rules', rules: [{ types: ['DEBUG'], retainEvents: 1 }] };
+    const thinned = [1, 2, 3, 5, 6, 7, 8, 10, 11, 12, 13, 15, 16, 17, 18, 19, 20];
+    t.strictSame(await run(rules), thinned, 'rules leave holes');
+    const policy = { policy: 'count', retainEvents: 10 };
+    const left = [10, 11, 12, 13, 15, 16, 17, 18, 19, 20];
+    for (let turn = 0; turn < 4; turn += 1) t.strictSame(await run(policy), left, `run ${turn}`);
+    await append(stele, [{}, {}]);
+    const { position } = await backend.head();
+    t.strictSame(await run(policy), [...left.slice(2), position - 1, position]);
+    t.strictSame(await run({ policy: 'count', retainEvents: 11 }), [
+      ...left.slice(2),
+      position - 1,
+      position,
+    ]);
+    t.strictSame(await run({ policy: 'count', retainEvents: 1 }), [position]);
+    for (let turn = 0; turn < 3; turn += 1) {
+      t.strictSame(await run({ policy: 'count', retainEvents: 1 }), [position], 'the last one too');
+    }
+    const records = await readAll(backend, compileFilter({ eventTypes: ['$stele.retained'] }));
+    t.equal(records.length, 6, 'each run since the last event is recorded');
   });
 });
 

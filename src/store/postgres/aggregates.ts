@@ -71,7 +71,10 @@ export class Aggregates {
       : this.#connections.query(what, text, values);
   }
 
-  /** Positions have no gaps, so a stretch of the log is counted by its ends, less the system's own events. */
+  /**
+   * Positions have no gaps, so a stretch of the log is counted by its ends, less the system's own events. Not where
+   * events were removed, here or in the log that this one was copied from.
+   */
   #countLog(filter: Resolved): Promise<(string | null)[][]> {
     const sql = new FilterSql(this.#schema, filter);
     const bounds = sql.bounds('e.position');
@@ -79,6 +82,7 @@ export class Aggregates {
     const from = (condition: string) => `from ${this.#schema}.events e where ${bounds} ${condition}`;
     const text = `
       select case when exists (select from ${this.#schema}.removals)
+                    or exists (select from ${this.#schema}.removed_events)
                   then (select count(*) ${from(`and e.type <> all (${system})`)})
                   else coalesce((select e.position ${from('order by e.position desc limit 1')})
                               - (select e.position ${from('order by e.position limit 1')}) + 1, 0)
