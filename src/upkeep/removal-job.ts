@@ -41,7 +41,16 @@ export async function archiveAndRemove(
   const { signal } = job;
   const url = requireArchive(context.archive);
   const { oldest } = await backend.head();
-  if (upTo < oldest || positions?.length === 0) return await isCounted(0);
+  const isGone = upTo < oldest || positions?.length === 0;
+  if (isGone && removal.dropIndex !== true) return await isCounted(0);
+  const options = { reason, signal };
+  if (isGone) {
+    // Only the index is left to go, of what an earlier job removed or this one before it was broken off.
+    const count = await isCounted(0);
+    await backend.remove(removal, options);
+    signal.throwIfAborted();
+    return count;
+  }
   // Archiving, comparing and removing count alike.
   const total = 3 * (upTo - oldest + 1);
   const parts = { archiving: 0, comparing: 1, removing: 2 } as const;
@@ -55,16 +64,15 @@ export async function archiveAndRemove(
     onProgress: ({ phase, position }) => tell(phase, position),
   });
   const count = await isCounted(positions === undefined ? there : positions.length);
-  const options = {
-    reason,
-    signal,
+  const removing = {
+    ...options,
     onProgress: ({ position }: { position: number }) => tell('removing', position),
   };
-  if (positions === undefined) await backend.remove(removal, options);
+  if (positions === undefined) await backend.remove(removal, removing);
   for (let at = 0; positions !== undefined && at < positions.length; at += CHUNK_POSITIONS) {
     signal.throwIfAborted();
     const chunk = positions.slice(at, at + CHUNK_POSITIONS);
-    await backend.remove({ ...removal, positions: chunk }, options);
+    await backend.remove({ ...removal, positions: chunk }, removing);
   }
   signal.throwIfAborted();
   await job.progress({ done: total, total });

@@ -9,6 +9,7 @@ import { verifyLog } from '../../src/store/verify.ts';
 import { backends, openStarted } from '../helpers/backends.ts';
 import { bodyOf, startHttpService } from '../helpers/http-service.ts';
 import { readAll } from '../helpers/reading.ts';
+import { decide, event } from '../helpers/requests.ts';
 import { append, post } from '../routes/stage.ts';
 import { ended, place } from './stage.ts';
 
@@ -73,6 +74,38 @@ t.test('a time says which events were recorded before, and the last one stays', 
   t.match(all, { result: { compacted: 1, upTo: 6 } }, 'its own record is the last then');
   t.match(bodyOf(await stele.call('/v1/compactions', post({ before: 1000 }))), { code: 'POSITION_AHEAD' });
   t.match(bodyOf(await stele.call('/v1/compactions', post({ before: 0 }))), { code: 'VALIDATION_FAILED' });
+});
+
+t.test('the index of what was removed before is dropped as well', async (t) => {
+  await backends(t, async (t, kind) => {
+    const argv = ['--retention-archive', await place(t)];
+    const stele = await startHttpService(t, { store: await kind.url(t), argv });
+    const { backend } = stele.service;
+    await append(stele, events(30));
+    const run = async (path: string, body: object) =>
+      (await ended(stele, await stele.call(path, post(body)))).result;
+    // Not through the service, which knows what it has appended and decides by that.
+    const verdict = async (n: string) => {
+      const conditions = [{ failIfEventsMatch: { items: [{ tags: { n } }] }, after: 0 }];
+      return await decide(backend, { events: [event()], conditions, dryRun: true });
+    };
+    t.match(await run('/v1/compactions', { before: 21 }), { compacted: 20 });
+    t.match(await verdict('3'), { kind: 'condition-failed', violations: [{ positions: [4] }] });
+    const dropped = { compacted: 0, upTo: 10, dropIndex: true };
+    t.match(await run('/v1/compactions', { before: 11, dropIndex: true }), dropped, 'half of it');
+    t.match(await verdict('3'), { kind: 'below-floor', indexedFrom: 11 });
+    t.match(await verdict('15'), { kind: 'condition-failed', violations: [{ positions: [16] }] });
+    const policy = { policy: 'count', retainEvents: 10, dropIndex: true };
+    await stele.call('/v1/retention', { ...post(policy), method: 'PUT' });
+    for (let turn = 0; turn < 2; turn += 1) {
+      t.match(await run('/v1/retention/runs', {}), { removed: 0, oldest: 21 });
+      t.match(await verdict('15'), { kind: 'below-floor', indexedFrom: 21 });
+    }
+    t.match(await verdict('25'), { kind: 'condition-failed' }, 'what is there is known');
+    t.match(await run('/v1/compactions', { before: 24, dropIndex: true }), { compacted: 3 });
+    t.match(await verdict('22'), { kind: 'below-floor', indexedFrom: 24 });
+    t.match((await verifyLog(backend, { signal })).findings, [], 'what is left is whole');
+  });
 });
 
 t.test('without an archive nothing is removed', async (t) => {
