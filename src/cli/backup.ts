@@ -1,12 +1,12 @@
 import { copyLog } from '../store/copy.ts';
 import { type Command, readArguments, UsageError } from './command.ts';
-import { STORE_HELP } from './store-access.ts';
+import { DAMAGED_FLAG, DAMAGED_HELP, STORE_HELP } from './store-access.ts';
 import { betweenStores, twoStores } from './two-stores.ts';
 
 export const command: Command = {
   summary: 'back a log up into a folder',
 
-  help: () => `Usage: stele backup <store> file:<folder> [--quick]
+  help: () => `Usage: stele backup <store> file:<folder> [--quick] [--damaged]
 
 Writes what the folder does not hold yet: all of the log the first time, later only what is new. The store may be in use
 meanwhile; the backup holds every event up to one position, with positions, ids and times, and the documents. Each record
@@ -17,6 +17,8 @@ that was appended to is refused (exit code 3).
 
   --quick      compare only what this run has written, and the last of what was there
 
+${DAMAGED_HELP}
+
 ${STORE_HELP}
 
 Examples:
@@ -24,8 +26,8 @@ Examples:
   stele backup file:./data file:./backup --quick`,
 
   async run(argv) {
-    const args = readArguments(argv, { quick: 'switch' }, { positionalsMax: 2 });
-    const stores = await twoStores('backup', args.positionals, 'a store and a folder, <store> file:<folder>');
+    const args = readArguments(argv, { ...DAMAGED_FLAG, quick: 'switch' }, { positionalsMax: 2 });
+    const stores = await twoStores('backup', args, 'a store and a folder, <store> file:<folder>');
     if (!stores.to.startsWith('file:'))
       throw new UsageError('backup: is written to a folder: file:<folder>.');
     const compare = args.has('quick') ? 'new' : 'all';

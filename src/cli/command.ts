@@ -25,6 +25,8 @@ export const EXIT = {
   refused: 5,
   /** The key is missing, unknown, or does not allow this. */
   denied: 6,
+  /** Done with what is whole of a damaged store, as `--damaged` asked for. */
+  incomplete: 7,
 } as const;
 
 export class UsageError extends Error {

@@ -1,12 +1,12 @@
 import { copyLog } from '../store/copy.ts';
 import { type Command, readArguments } from './command.ts';
-import { STORE_HELP } from './store-access.ts';
+import { DAMAGED_FLAG, DAMAGED_HELP, STORE_HELP } from './store-access.ts';
 import { betweenStores, twoStores } from './two-stores.ts';
 
 export const command: Command = {
   summary: 'copy a log from one store to another',
 
-  help: () => `Usage: stele copy <from> <to> [--quick]
+  help: () => `Usage: stele copy <from> <to> [--quick] [--damaged]
 
 Makes <to> the copy of <from>: events with their positions, ids and times, documents, and the identity of the log. To
 change the backend, stop the service, copy, and start it with the URL of the copy.
@@ -17,6 +17,8 @@ At the end both logs are compared event by event, and the checksum over all of t
 
   --quick      compare only what this run has copied, and the last of what was there
 
+${DAMAGED_HELP}
+
 ${STORE_HELP}
 
 Examples:
@@ -24,8 +26,8 @@ Examples:
   stele copy postgres://old.example/stele postgres://new.example/stele`,
 
   async run(argv) {
-    const args = readArguments(argv, { quick: 'switch' }, { positionalsMax: 2 });
-    const stores = await twoStores('copy', args.positionals, 'two stores, <from> <to>');
+    const args = readArguments(argv, { ...DAMAGED_FLAG, quick: 'switch' }, { positionalsMax: 2 });
+    const stores = await twoStores('copy', args, 'two stores, <from> <to>');
     const compare = args.has('quick') ? 'new' : 'all';
     return await betweenStores(stores, (source, target, options) =>
       copyLog(source, target, { ...options, compare }),

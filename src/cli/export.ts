@@ -7,13 +7,14 @@ import { createGzip } from 'node:zlib';
 import type { RecordedEvent } from '../client/index.ts';
 import type { StoredEvent } from '../model/event.ts';
 import { compileFilter, type EventFilter } from '../model/filter.ts';
+import { lossInWords } from '../store/damage.ts';
 import type { Backend } from '../store/store.ts';
 import { type Command, EXIT, readArguments, UsageError } from './command.ts';
 import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
 import { CSV_HEADER, csvRows } from './csv.ts';
 import { FILTER_FLAGS, FILTER_HELP, readFilter } from './filter-flags.ts';
 import { FORMAT_HELP, type Format, formatOf } from './formats.ts';
-import { STORE_HELP, storeUrl, withStore } from './store-access.ts';
+import { DAMAGED_FLAG, DAMAGED_HELP, STORE_HELP, storeUrl, withSource } from './store-access.ts';
 import { tell } from './terminal.ts';
 
 const PIECE_EVENTS = 500;
@@ -21,7 +22,7 @@ const PIECE_EVENTS = 500;
 export const command: Command = {
   summary: 'export events to a file of NDJSON or CSV',
 
-  help: () => `Usage: stele export [<file> | -] [filter] [--format ndjson|csv] [--store <url>]
+  help: () => `Usage: stele export [<file> | -] [filter] [--format ndjson|csv] [--store <url> [--damaged]]
 
 Writes every event that matches, in order of position and as of the moment of the call, from a running service or, with
 --store, from a store itself. The file has its name once it is complete and on disk; until then it is called <file>.part.
@@ -35,6 +36,8 @@ ${FILTER_HELP}
 
 ${CONNECTION_HELP}
 
+${DAMAGED_HELP} Only with --store.
+
 ${STORE_HELP}
 
 Examples:
@@ -45,7 +48,14 @@ Examples:
   async run(argv) {
     const args = readArguments(
       argv,
-      { ...CONNECTION_FLAGS, ...FILTER_FLAGS, format: 'value', store: 'value', force: 'switch' },
+      {
+        ...CONNECTION_FLAGS,
+        ...FILTER_FLAGS,
+        ...DAMAGED_FLAG,
+        format: 'value',
+        store: 'value',
+        force: 'switch',
+      },
       { positionalsMax: 1 },
     );
     const [file = '-'] = args.positionals;
@@ -54,12 +64,19 @@ Examples:
     if (file !== '-' && !args.has('force')) await refuseExisting(file);
     const store = args.value('store');
     const target = { file, format, isCompressed };
-    const count =
+    const { signal } = new AbortController();
+    const { done, damaged } =
       store === undefined
-        ? await writeTo(target, fromService(connect(args).read(filter)))
-        : await withStore(await storeUrl(store), (backend) => writeTo(target, fromStore(backend, filter)));
-    tell(`${count} events were exported.`);
-    return EXIT.ok;
+        ? { done: await writeTo(target, fromService(connect(args).read(filter))) }
+        : await withSource(
+            await storeUrl(store),
+            { isDamagedTaken: args.has('damaged'), signal },
+            (backend) => writeTo(target, fromStore(backend, filter)),
+          );
+    tell(`${done} events were exported.`);
+    if (damaged === undefined) return EXIT.ok;
+    tell(lossInWords(damaged));
+    return EXIT.incomplete;
   },
 };
 

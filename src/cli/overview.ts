@@ -22,5 +22,6 @@ Exit codes:
   3  conflict: a condition failed, or an id is taken
   4  unavailable: nothing answered, or not now; try again
   5  the input was refused, and would be again
-  6  the key is missing, unknown, or does not allow this`;
+  6  the key is missing, unknown, or does not allow this
+  7  done with what is whole of a damaged store, as --damaged asked for`;
 }

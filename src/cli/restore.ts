@@ -1,13 +1,13 @@
 import { canonicalTimestamp } from '../model/timestamp.ts';
 import { restoreLog } from '../store/restore.ts';
 import { type Command, readArguments, UsageError } from './command.ts';
-import { STORE_HELP } from './store-access.ts';
+import { DAMAGED_FLAG, DAMAGED_HELP, STORE_HELP } from './store-access.ts';
 import { betweenStores, twoStores } from './two-stores.ts';
 
 export const command: Command = {
   summary: 'make a new log of a backup, up to a moment',
 
-  help: () => `Usage: stele restore file:<folder> <store> [--until <position|recordedAt>]
+  help: () => `Usage: stele restore file:<folder> <store> [--until <position|recordedAt>] [--damaged]
 
 Fills an empty store with the events of a backup, at their positions and with their ids and times. The store keeps a log
 id of its own, so that clients that know the old log are told (LOG_MISMATCH), and an event of the type $stele.restored
@@ -18,6 +18,8 @@ says which log was restored up to where. A run that was killed is gone on with b
 Documents such as snapshots come along as far as they were written by then. To keep the identity of the log, use stele
 copy.
 
+${DAMAGED_HELP}
+
 ${STORE_HELP}
 
 Examples:
@@ -25,12 +27,8 @@ Examples:
   stele restore file:./backup file:./data --until 2026-11-21T09:30:00Z`,
 
   async run(argv) {
-    const args = readArguments(argv, { until: 'value' }, { positionalsMax: 2 });
-    const stores = await twoStores(
-      'restore',
-      args.positionals,
-      'a backup and a store, file:<folder> <store>',
-    );
+    const args = readArguments(argv, { ...DAMAGED_FLAG, until: 'value' }, { positionalsMax: 2 });
+    const stores = await twoStores('restore', args, 'a backup and a store, file:<folder> <store>');
     const until = readUntil(args.value('until'));
     return await betweenStores(stores, (source, target, options) =>
       restoreLog(source, target, { ...options, until }),

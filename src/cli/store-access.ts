@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { loadConfig } from '../config.ts';
 import { createMetrics } from '../metrics.ts';
+import { type Loss, lossOf, refuseDamage } from '../store/damage.ts';
 import { openBackend } from '../store/open.ts';
 import type { Backend } from '../store/store.ts';
-import { UsageError } from './command.ts';
+import { type FlagNames, UsageError } from './command.ts';
 import { tell } from './terminal.ts';
 
 /** For verbs that work on a store itself, without a service. */
@@ -22,6 +23,25 @@ export async function storeUrl(argument: string | undefined): Promise<string> {
   return text.trim();
 }
 
+/** The flag of verbs that read a whole store. */
+export const DAMAGED_FLAG: FlagNames = { damaged: 'switch' };
+
+export const DAMAGED_HELP = `A store that is damaged is refused (exit code 1), with the file and the position of the damage.
+  --damaged    take what is whole of it, say which positions are missing, and end with exit code 7`;
+
+/**
+ * The URL for reading what is whole of a damaged store. An index may know places in the log that cannot be read any
+ * more; without it the start goes through everything, so that all the damage is known and passed over.
+ */
+function damagedUrl(url: string): string {
+  if (!url.startsWith('file:')) return url;
+  const [folder = '', query = ''] = url.split(/\?(.*)/s);
+  const parameters = new URLSearchParams(query);
+  parameters.set('indexing', 'false');
+  parameters.set('readOnly', 'true');
+  return `${folder}?${parameters}`;
+}
+
 /** Opens a store for the time of some work. */
 export async function withStore<T>(url: string, work: (backend: Backend) => Promise<T>): Promise<T> {
   const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
@@ -32,6 +52,21 @@ export async function withStore<T>(url: string, work: (backend: Backend) => Prom
   } finally {
     await backend.stop();
   }
+}
+
+/**
+ * Opens a store that is read from its first event to its last, and says what was missing. @throws StoreError
+ * STORAGE_ERROR for a damaged one, before anything is done with it.
+ */
+export async function withSource<T>(
+  url: string,
+  { isDamagedTaken, signal }: { isDamagedTaken: boolean; signal: AbortSignal },
+  work: (backend: Backend) => Promise<T>,
+): Promise<{ done: T; damaged: Loss | undefined }> {
+  return await withStore(isDamagedTaken ? damagedUrl(url) : url, async (source) => {
+    if (!isDamagedTaken) refuseDamage(source, 'source');
+    return { done: await work(source), damaged: await lossOf(source, signal) };
+  });
 }
 
 /** Ctrl-C and SIGTERM end the work after the step it is in: stores are closed, an embedded server stops. */

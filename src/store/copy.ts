@@ -1,6 +1,7 @@
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { copyDocuments } from './copy-documents.ts';
+import { refuseDamage } from './damage.ts';
 import { Fingerprint, isKept } from './fingerprint.ts';
 import type { Backend, Head, LoggedEvent } from './store.ts';
 
@@ -22,6 +23,8 @@ export interface CopyOptions {
   readonly upTo?: number | undefined;
   /** Leaves the target its own identity, and documents out that were written after this time: for a restore. */
   readonly restoreAt?: string | undefined;
+  /** Takes what is whole of a source that is damaged, instead of refusing it. */
+  readonly isDamagedTaken?: boolean | undefined;
   onProgress?(progress: CopyProgress): void;
 }
 
@@ -50,11 +53,13 @@ const LOAD_BYTES = 4 * 1024 * 1024;
 const DOCUMENT_PASSES_MAX = 10;
 
 /**
- * @throws StoreError LOG_MISMATCH when the target has another history, STORAGE_ERROR naming the position when the
- *   copy is not what the source is, or what the stores fail with.
+ * @throws StoreError LOG_MISMATCH when the target has another history, STORAGE_ERROR naming the position when one of
+ *   the two is damaged or the copy is not what the source is, or what the stores fail with.
  */
 export async function copyLog(from: Backend, to: Backend, options: CopyOptions): Promise<CopyResult> {
   const { signal, restoreAt } = options;
+  if (options.isDamagedTaken !== true) refuseDamage(from, 'source');
+  refuseDamage(to, 'target');
   if (restoreAt === undefined) await takeIdentity(from, to);
   const { documents, documentsAt, head: source } = await settleDocuments(from, to, { signal, restoreAt });
   const target = await to.head();
@@ -125,7 +130,7 @@ async function loadMissing(
   const { signal, onProgress } = options;
   let events = 0;
   let loading: Promise<void> = Promise.resolve();
-  for await (const batch of batchesOf(from.records({ after, upTo }, { signal }))) {
+  for await (const batch of batchesOf(readable(from, { after, upTo, signal }))) {
     await loading;
     signal.throwIfAborted();
     loading = to.load({ events: batch });
@@ -137,6 +142,27 @@ async function loadMissing(
   }
   await loading;
   return events;
+}
+
+/** The records of a source; damage that is met on the way is named with the place that was reached. */
+async function* readable(
+  from: Backend,
+  { after, upTo, signal }: { after: number; upTo: number; signal: AbortSignal },
+): AsyncGenerator<readonly LoggedEvent[]> {
+  let last = after;
+  try {
+    for await (const block of from.records({ after, upTo }, { signal })) {
+      yield block;
+      last = block.at(-1)?.position ?? last;
+    }
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'STORAGE_ERROR') throw error;
+    const { cause = error } = error;
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError('STORAGE_ERROR', `The source cannot be read behind position ${last}: ${what}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Events in lots that fit one commit. */

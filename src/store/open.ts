@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { StoreError } from '../errors.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { parseFileUrl } from './file/options.ts';
-import { openFile } from './file/store.ts';
+import { openFile, told } from './file/store.ts';
 import { verifyFiles } from './file/verify.ts';
 import { openMemory } from './memory/store.ts';
 import { auditPostgres } from './postgres/audit.ts';
@@ -66,9 +66,7 @@ export async function auditStore(url: string, { logger }: { logger: Logger }): P
   }
   if (!url.startsWith('file:')) return [];
   const findings = await verifyFiles(parseFileUrl(url).folder);
-  return findings
-    .slice(0, FINDINGS_MAX)
-    .map(({ file, offset, position, what }) => ({ position, what: `${file} at offset ${offset}: ${what}` }));
+  return findings.slice(0, FINDINGS_MAX).map(told);
 }
 
 /**

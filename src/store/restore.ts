@@ -8,7 +8,7 @@ import { systemEvent } from './system-event.ts';
  * of the old one is told (LOG_MISMATCH) instead of missing or mixing up events. What was done stands in the new log
  * as its first own event, `$stele.restored`.
  */
-export interface RestoreOptions extends Pick<CopyOptions, 'signal' | 'onProgress'> {
+export interface RestoreOptions extends Pick<CopyOptions, 'signal' | 'isDamagedTaken' | 'onProgress'> {
   /** The last position to restore, or the last moment of recording; without it all that is there. */
   readonly until?: number | string | undefined;
 }
@@ -19,7 +19,7 @@ export type RestoreResult = CopyResult & { readonly restoredTo: number };
 export async function restoreLog(
   from: Backend,
   to: Backend,
-  { until, signal, onProgress }: RestoreOptions,
+  { until, signal, isDamagedTaken, onProgress }: RestoreOptions,
 ): Promise<RestoreResult> {
   if (from.logId === to.logId) {
     throw new StoreError('LOG_MISMATCH', 'The target is this very log. Restore into an empty store.');
@@ -30,7 +30,7 @@ export async function restoreLog(
   }
   const upTo = typeof until === 'number' ? Math.min(until, head.position) : head.position;
   const restoreAt = typeof until === 'string' ? until : await recordedAt(from, upTo, signal);
-  const options: CopyOptions = { signal, compare: 'all', upTo, restoreAt };
+  const options: CopyOptions = { signal, compare: 'all', upTo, restoreAt, isDamagedTaken };
   const copied = await copyLog(from, to, onProgress === undefined ? options : { ...options, onProgress });
   const event = systemEvent('$stele.restored', { log: from.logId, position: upTo });
   const { verdicts } = await to.append([{ events: [event], checks: [], writes: [] }]);

@@ -114,6 +114,12 @@ export interface Backend {
   /** State for readiness, statistics and the person on call. Never throws: a failure is a finding. */
   health(): Promise<BackendHealth>;
 
+  /**
+   * What the start found not to be as it was written: the store then serves what is whole. `position` is that of the
+   * first event concerned, 0 where nobody knows. A backend that leaves that to its database has none.
+   */
+  damage?(): readonly { readonly position: number; readonly what: string }[];
+
   /** What the log and its documents take up, and where. A backend that keeps nothing on a disk has none. */
   storage?(): Promise<StorageUse>;
 

@@ -25,7 +25,7 @@ t.test('help lists every verb and every exit code on standard output', async (t)
   t.equal(code, 0);
   t.equal(stderr, '');
   for (const verb of VERBS) t.match(stdout, new RegExp(`^  ${verb} +\\w`, 'm'));
-  for (const exit of [0, 1, 2, 3, 4, 5, 6]) t.match(stdout, new RegExp(`^  ${exit}  `, 'm'));
+  for (const exit of [0, 1, 2, 3, 4, 5, 6, 7]) t.match(stdout, new RegExp(`^  ${exit}  `, 'm'));
 });
 
 t.test('every verb explains itself, with examples', async (t) => {

@@ -36,7 +36,7 @@ import { FolderLock } from './lock.ts';
 import { writeIdentity } from './manifest.ts';
 import { type FileOptions, parseFileUrl, sharesOf } from './options.ts';
 import { FileReader } from './reader.ts';
-import { type Recovered, recover } from './recovery.ts';
+import { type Finding, type Recovered, recover } from './recovery.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { Segments } from './segments.ts';
 
@@ -302,6 +302,10 @@ export class FileBackend implements Backend {
     };
   }
 
+  damage(): readonly { position: number; what: string }[] {
+    return (this.#running?.recovered.findings ?? []).map(told);
+  }
+
   rebuilt(): IndexRebuild | undefined {
     const { segments, recovered } = this.#open();
     return segments === undefined ? undefined : recovered.rebuilt;
@@ -346,6 +350,11 @@ function writable(segments: Segments | undefined): Segments {
       retryAfterSeconds: 60,
     },
   );
+}
+
+/** A finding as it is told where nobody knows of files. */
+export function told({ file, offset, position, what }: Finding): { position: number; what: string } {
+  return { position, what: `${file} at offset ${offset}: ${what}` };
 }
 
 /** The first millisecond that is not before a time. */
