@@ -1,5 +1,8 @@
 import { type Found, SECRETS } from './config-sources.ts';
+import { StoreError } from './errors.ts';
 import { didYouMean } from './spelling.ts';
+import { parseFileUrl } from './store/file/options.ts';
+import { parsePostgresUrl } from './store/postgres/options.ts';
 
 type Settings = ReadonlyMap<string, Found>;
 
@@ -34,6 +37,9 @@ export function chooseStore(chosen: Settings, get: (key: string) => Found, fault
     source: `${backend.source}, backend and ${backend.value}.*`,
     rank: backend.rank,
   };
+  // Values that are right one by one need not go together.
+  const problem = storeProblem(value);
+  if (problem !== undefined) faults.push(`${shown(found)} (${found.source}): ${problem}`);
   return backend.value === 'file' && password !== undefined ? withPassword(found, password, faults) : found;
 }
 
@@ -109,14 +115,17 @@ function storeProblem(url: string): string | undefined {
     case 'memory':
       return url === 'memory:' ? undefined : 'memory: takes nothing behind the colon.';
     case 'embedded':
-      return /^embedded:[^?]/.test(url) ? undefined : 'embedded: needs a folder, such as embedded:./pg.';
+      if (!/^embedded:[^?]/.test(url)) return 'embedded: needs a folder, such as embedded:./pg.';
+      // Its parameters are those of a database elsewhere.
+      return refusalOf(() => parsePostgresUrl(`postgres://embedded/${url.replace(/^[^?]*/, '')}`));
     case 'postgres':
     case 'postgresql':
       return URL.canParse(url)
-        ? undefined
+        ? refusalOf(() => parsePostgresUrl(url))
         : 'is not a URL. Write characters such as @ / # in the password as %40 %2F %23, or give it in STELE_POSTGRESQL_PASSWORD.';
     case 'file':
-      return /^file:[^?]/.test(url) ? undefined : 'file: needs a folder, such as file:./data.';
+      if (!/^file:[^?]/.test(url)) return 'file: needs a folder, such as file:./data.';
+      return refusalOf(() => parseFileUrl(url));
     case 'kurrentdb':
     case 'esdb':
       return `the store ${scheme}: is not available in this version. ${wanted}`;
@@ -124,6 +133,18 @@ function storeProblem(url: string): string | undefined {
       return `has no scheme. ${wanted}`;
     default:
       return `the scheme ${scheme}: is not known. ${wanted}${didYouMean(scheme, ['file', 'postgres', 'embedded', 'memory'])}`;
+  }
+}
+
+/** Why the parser of a backend refuses its URL, in its words. */
+function refusalOf(parse: () => unknown): string | undefined {
+  try {
+    parse();
+    return undefined;
+  } catch (error) {
+    if (error instanceof StoreError) return error.message;
+    if (error instanceof URIError) return 'has a % that encodes nothing. Write it as %25.';
+    throw error;
   }
 }
 

@@ -132,6 +132,23 @@ t.test('a bad value stops the start, with the value and what it has to be', asyn
     [{ STELE_STORE: 'memory:x' }, /takes nothing behind the colon/],
     [{ STELE_STORE: 'file:' }, /file: needs a folder, such as file:.\/data/],
     [{ STELE_STORE: 'postgres://u:a/b@c:x/d' }, /is not a URL.*%2F/],
+    [
+      { STELE_STORE: 'postgres://u:s3cret@h/d?foo=1' },
+      /^store = "postgres:\/\/u:\*\*\*@h\/d\?foo=1" \(environment STELE_STORE\): .*foo=1.*one of poolSize/,
+    ],
+    [{ STELE_STORE: 'postgres://h/d?poolSize=abc' }, /poolSize=abc.*whole number from 1 to 500/],
+    [{ STELE_STORE: 'embedded:./pg?poolSize=0' }, /poolSize=0.*whole number from 1 to 500/],
+    [{ STELE_STORE: 'file:./data?foo=1' }, /no parameter foo\. It has maxSize, /],
+    [{ STELE_STORE: 'file:./data?maxSize=1k' }, /maxSize=1k has to be a whole number of bytes/],
+    [{ STELE_STORE: 'file:./100%' }, /encodes nothing.*%25/],
+    [
+      {
+        STELE_BACKEND: 'file',
+        STELE_FILE_FILE_ROTATION_MAX_FILES: '5',
+        STELE_FILE_FILE_ROTATION_MAX_SIZE: '1024',
+      },
+      /^store = "file:.*maxFiles needs a maxSize of at least/,
+    ],
     [{ STELE_CACHE_TTL_MS: '-1' }, /^cache\.ttlMs = -1.*from 0 to 3600000/],
     [{ STELE_HOST: '' }, /^host = "".*not empty/],
   ];

@@ -3,6 +3,7 @@ import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { Logger } from 'pino';
+import { ConfigError } from '../config.ts';
 import type { Caller } from './policy.ts';
 
 /**
@@ -45,7 +46,7 @@ export class KeyRing {
   readonly #logger: Logger;
   #keys: ReadonlyMap<string, KnownKey>;
 
-  /** @throws Error that says what is wrong with the file. */
+  /** @throws ConfigError that says what is wrong with the file. */
   constructor(path: string, logger: Logger) {
     this.#path = path;
     this.#logger = logger;
@@ -91,27 +92,35 @@ export class KeyRing {
   readonly #onChange = (): void => this.reload();
 }
 
+/** Reads the file as the start of the service would. @throws ConfigError */
+export function checkKeysFile(path: string): void {
+  readKeys(path);
+}
+
 function readKeys(path: string): ReadonlyMap<string, KnownKey> {
-  const where = `keys file ${path}`;
+  const refusal = (what: string) => new ConfigError([`keysFile = ${JSON.stringify(path)}: ${what}.`]);
   let content: unknown;
   try {
     content = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
     // The parser's message quotes the text, and the text holds keys.
-    const isMissing = cause instanceof Error && 'code' in cause;
-    throw new Error(isMissing ? `${where} cannot be read: ${cause.message}` : `${where} is not JSON`);
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    throw refusal(code === undefined ? 'is not JSON' : `cannot be read (${code})`);
   }
   if (!keysCheck.Check(content)) {
     const fault = keysCheck.Errors(content).First();
-    throw new Error(`${where} is not valid: ${fault?.path || 'it'}: ${fault?.message}`);
+    const choices: { const: string }[] | undefined = fault?.schema['anyOf'];
+    const why = choices?.map((choice) => choice.const).join(', ');
+    throw refusal(
+      `is not valid: ${fault?.path || 'it'}: ${why === undefined ? fault?.message : `has to be one of ${why}`}`,
+    );
   }
   const keys = new Map<string, KnownKey>();
   const names = new Set<string>();
   for (const [index, { name, role, sha256, key }] of content.keys.entries()) {
-    const place = `${where} is not valid: /keys/${index}`;
-    if ((sha256 === undefined) === (key === undefined))
-      throw new Error(`${place}: give either sha256 or key`);
-    if (name === 'open' || names.has(name)) throw new Error(`${place}/name: "${name}" is taken`);
+    const place = `is not valid: /keys/${index}`;
+    if ((sha256 === undefined) === (key === undefined)) throw refusal(`${place}: give either sha256 or key`);
+    if (name === 'open' || names.has(name)) throw refusal(`${place}/name: "${name}" is taken`);
     const digest =
       sha256 === undefined
         ? createHash('sha256')
@@ -119,7 +128,7 @@ function readKeys(path: string): ReadonlyMap<string, KnownKey> {
             .digest()
         : Buffer.from(sha256, 'hex');
     const hex = digest.toString('hex');
-    if (keys.has(hex)) throw new Error(`${place}: the key stands twice in the file`);
+    if (keys.has(hex)) throw refusal(`${place}: the key stands twice in the file`);
     names.add(name);
     keys.set(hex, { digest, caller: { name, role } });
   }

@@ -54,7 +54,7 @@ export type AccessSettings = Pick<Config, 'host' | 'access' | 'accessForce' | 'k
 /**
  * Access as configured.
  *
- * @throws Error with what to do, when access would be open to a network without force, or the keys cannot be read.
+ * @throws ConfigError when the keys cannot be read, Error when access would be open to a network without force.
  */
 export function createAccess(settings: AccessSettings, logger: Logger): Access {
   const { host, access: mode, accessForce, keysFile } = settings;

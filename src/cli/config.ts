@@ -1,4 +1,5 @@
-import { effective } from '../config.ts';
+import { checkKeysFile } from '../access/identity.ts';
+import { effective, loadConfig } from '../config.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
 import { settingsHelp } from './settings-help.ts';
 import { writeOut } from './terminal.ts';
@@ -8,7 +9,8 @@ export const command: Command = {
 
   help: () => `Usage: stele config [--json] [settings]
 
-Prints every setting with its value and where that comes from, secrets redacted. Fails as serve would.
+Prints every setting with its value and where that comes from, secrets redacted. Fails as serve
+would for a setting or a keys file that is not valid; the store is not opened.
 
   --json     one JSON object instead of a table
 
@@ -21,6 +23,8 @@ ${settingsHelp()}`,
   async run(argv) {
     const args = readArguments(argv, { json: 'switch' }, { allowOthers: true });
     const settings = effective({ argv: args.others });
+    const { access, keysFile } = loadConfig({ argv: args.others });
+    if (access === 'keys' && keysFile !== undefined) checkKeysFile(keysFile);
     if (args.has('json')) {
       const entries = settings.map(({ key, value, source }) => [key, { value, source }]);
       await writeOut(`${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`);

@@ -79,6 +79,35 @@ t.test('config prints values with their sources, and no secret', async (t) => {
   });
 });
 
+t.test('a store URL and a keys file that are not valid stop serve and config alike', async (t) => {
+  const cwd = temporaryFolder(t);
+  const key = 'hunter2-hunter2-hunter2';
+  const boss = { keys: [{ name: 'a', role: 'boss', key }] };
+  writeFileSync(path.join(cwd, 'boss.json'), JSON.stringify(boss));
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ STELE_STORE: 'postgres://u:s3cret@h/d?foo=1' }, /^ {2}store = .*foo=1.*one of poolSize/m],
+    [{ STELE_STORE: 'file:./d2?foo=1' }, /^ {2}store = .*no parameter foo/m],
+    [
+      { STELE_STORE: 'memory:', STELE_KEYS_FILE: '/nope' },
+      /^ {2}keysFile = "\/nope": cannot be read \(ENOENT\)/m,
+    ],
+    [
+      { STELE_STORE: 'memory:', STELE_KEYS_FILE: 'boss.json' },
+      /boss\.json": .*role: has to be one of reader/,
+    ],
+  ];
+  for (const [env, stderr] of cases) {
+    for (const verb of ['serve', 'config']) {
+      const ended = await stele([verb], { cwd, env });
+      t.match(ended, { code: 2, stdout: '', stderr }, `${verb} ${JSON.stringify(env)}`);
+      t.notMatch(ended.stderr, /s3cret|hunter2|\n +at /);
+    }
+  }
+  writeFileSync(path.join(cwd, 'keys.json'), JSON.stringify({ keys: [{ ...boss.keys[0], role: 'admin' }] }));
+  const env = { STELE_STORE: 'postgres://nobody.invalid/d?poolSize=3', STELE_KEYS_FILE: 'keys.json' };
+  t.match(await stele(['config'], { cwd, env }), { code: 0, stderr: '' }, 'nothing is connected to');
+});
+
 t.test('migrate says what is missing, applies it, and says that nothing is', async (t) => {
   const cwd = temporaryFolder(t);
   const env = { STELE_STORE: 'embedded:./pg?schema=orders' };

@@ -126,8 +126,8 @@ t.test('a keys file that is not valid stops the start and says why, without show
   const logger = pino({ level: 'silent' });
   const entry = { name: 'a', role: 'reader', key: KEYS.reader };
   const cases: [unknown, RegExp][] = [
-    ['{ "keys": [{ "key": "hunter2-hunter2-hunter2" ', /is not JSON$/],
-    [[{ ...entry, role: 'root' }], /\/keys\/0\/role/],
+    ['{ "keys": [{ "key": "hunter2-hunter2-hunter2" ', /is not JSON\.$/],
+    [[{ ...entry, role: 'root' }], /\/keys\/0\/role: has to be one of reader, writer, admin\.$/],
     [[{ ...entry, extra: 1 }], /\/keys\/0\/extra/],
     [[{ name: 'a', role: 'reader' }], /give either sha256 or key/],
     [[{ ...entry, sha256: sha256('x') }], /give either sha256 or key/],

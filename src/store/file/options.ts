@@ -45,11 +45,10 @@ export function parseFileUrl(text: string): FileOptions {
     throw refusal('A file: URL needs a folder on this machine, such as file:./data.');
   }
   const parameters = new URLSearchParams(query);
+  const known = [...Object.keys(INTEGERS), 'maxFiles', ...Object.keys(CHOICES)];
   for (const name of parameters.keys()) {
-    if (name === 'maxFiles') continue;
-    if (!Object.hasOwn(INTEGERS, name) && !Object.hasOwn(CHOICES, name)) {
-      throw refusal(`A file: URL has no parameter ${name}.`);
-    }
+    if (known.includes(name)) continue;
+    throw refusal(`A file: URL has no parameter ${name}. It has ${known.join(', ')}.`);
   }
   const integer = (name: keyof typeof INTEGERS): number => {
     const value = parameters.get(name);
