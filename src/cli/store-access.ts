@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { loadConfig } from '../config.ts';
+import { StoreError } from '../errors.ts';
 import { createMetrics } from '../metrics.ts';
 import { type Loss, lossOf, refuseDamage } from '../store/damage.ts';
-import { openBackend } from '../store/open.ts';
+import { openBackend, refuseNoLog } from '../store/open.ts';
 import type { Backend } from '../store/store.ts';
 import { type FlagNames, UsageError } from './command.ts';
 import { tell } from './terminal.ts';
@@ -56,17 +57,25 @@ export async function withStore<T>(url: string, work: (backend: Backend) => Prom
 
 /**
  * Opens a store that is read from its first event to its last, and says what was missing. @throws StoreError
- * STORAGE_ERROR for a damaged one, before anything is done with it.
+ * STORAGE_ERROR for a damaged one and NOT_FOUND for none, before anything is done with it.
  */
 export async function withSource<T>(
   url: string,
   { isDamagedTaken, signal }: { isDamagedTaken: boolean; signal: AbortSignal },
   work: (backend: Backend) => Promise<T>,
 ): Promise<{ done: T; damaged: Loss | undefined }> {
+  await refuseNoLog(url);
   return await withStore(isDamagedTaken ? damagedUrl(url) : url, async (source) => {
     if (!isDamagedTaken) refuseDamage(source, 'source');
     return { done: await work(source), damaged: await lossOf(source, signal) };
   });
+}
+
+/** A folder has one process at a time: that another one has it is no fault of the store. */
+export function isInUse(error: unknown): boolean {
+  return (
+    error instanceof StoreError && error.code === 'STORAGE_UNAVAILABLE' && / in use by /.test(error.message)
+  );
 }
 
 /** Ctrl-C and SIGTERM end the work after the step it is in: stores are closed, an embedded server stops. */

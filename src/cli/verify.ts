@@ -1,10 +1,9 @@
 import { pino } from 'pino';
-import { StoreError } from '../errors.ts';
-import { auditStore, indexRefusal } from '../store/open.ts';
+import { auditStore, indexRefusal, refuseNoLog } from '../store/open.ts';
 import { FINDINGS_MAX, type VerifiedLog, type VerifyFinding, verifyLog } from '../store/verify.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
 import { Progress } from './progress.ts';
-import { interruptible, STORE_HELP, storeUrl, withStore } from './store-access.ts';
+import { interruptible, isInUse, STORE_HELP, storeUrl, withStore } from './store-access.ts';
 import { tell, writeOut } from './terminal.ts';
 import { type Figure, writeTextfile } from './textfile.ts';
 
@@ -34,6 +33,7 @@ Examples:
     const args = readArguments(argv, { json: 'switch', metrics: 'value' }, { positionalsMax: 1 });
     const url = await storeUrl(args.positionals[0]);
     const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
+    await refuseNoLog(url);
     const findings: VerifyFinding[] = [...(await auditStore(url, { logger }))];
     // A damaged file ends every reading at the damage, which has been named by then.
     const isDamaged = url.startsWith('file:') && findings.length > 0;
@@ -86,9 +86,7 @@ async function readThrough(url: string, signal: AbortSignal): Promise<VerifiedLo
       }),
     );
   } catch (error) {
-    const isInUse =
-      url.startsWith('file:') && error instanceof StoreError && /in use|lock/i.test(error.message);
-    if (isInUse) return 'in use';
+    if (url.startsWith('file:') && isInUse(error)) return 'in use';
     throw error;
   } finally {
     progress?.stop();

@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import { StoreError } from '../errors.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
+import { holdsLog } from './file/folder.ts';
 import { parseFileUrl } from './file/options.ts';
 import { openFile, told } from './file/store.ts';
 import { verifyFiles } from './file/verify.ts';
 import { openMemory } from './memory/store.ts';
 import { auditPostgres } from './postgres/audit.ts';
-import { openEmbedded, withEmbeddedDatabase } from './postgres/embedded.ts';
+import { hasEmbeddedDatabase, openEmbedded, withEmbeddedDatabase } from './postgres/embedded.ts';
 import { renewLogId } from './postgres/log-id.ts';
 import { type MigrationStatus, migrate, migrationStatus } from './postgres/migrate.ts';
 import { openPostgres } from './postgres/store.ts';
@@ -55,6 +56,19 @@ export function openBackend(url: string, options: OpenOptions): Backend {
   const open = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined;
   if (open === undefined) throw refusal(`No store is behind ${scheme}: URLs. Use one of ${known}.`);
   return open(url, options);
+}
+
+/**
+ * For those that only read: a start makes the folder that it does not find, and a name with a typing error in it would
+ * be a store without events. @throws StoreError NOT_FOUND
+ */
+export async function refuseNoLog(url: string): Promise<void> {
+  const [, scheme, location = ''] = /^(file|embedded):(.*)$/s.exec(url) ?? [];
+  if (scheme === undefined) return;
+  const isThere = scheme === 'file' ? holdsLog(parseFileUrl(url).folder) : hasEmbeddedDatabase(location);
+  if (await isThere) return;
+  const [folder] = location.split('?');
+  throw new StoreError('NOT_FOUND', `There is no log in the folder ${folder}. Is it the right one?`);
 }
 
 /** Checks what a store keeps beside what every store keeps: files and their sums, or tables beside the events. */

@@ -83,7 +83,10 @@ t.test('a restore is a new log up to the moment that was asked for', async (t) =
   const whole = await database(t);
   t.match(lines((await stele(['restore', folder, whole])).stdout), [{ restoredTo: 35, documents: 2 }]);
   const nothing = `file:${path.join(temporaryFolder(t), 'typo')}`;
-  t.match(await stele(['restore', nothing, await database(t)]), { code: 5, stderr: /holds no events/ });
+  t.match(await stele(['restore', nothing, await database(t)]), {
+    code: 5,
+    stderr: /NOT_FOUND: There is no log in the folder/,
+  });
   t.match(await stele(['restore', folder, whole, '--until', 'noon']), {
     code: 2,
     stderr: /neither a position/,

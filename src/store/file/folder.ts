@@ -41,6 +41,15 @@ export async function prepareFolder(folder: string): Promise<void> {
   }
 }
 
+/** Whether a folder holds a log, or something that is left of one. It is not made. */
+export async function holdsLog(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return [];
+    throw error;
+  });
+  return names.some((name) => name === LOG_FILE || name === MANIFEST_FILE || SEGMENT.test(name));
+}
+
 /** The identity of the log; an empty folder gets one. @throws StoreError VALIDATION_FAILED when it is lost. */
 export async function identify(folder: string, hasSegments: boolean): Promise<LogIdentity> {
   const known = await readIdentity(folder);

@@ -24,6 +24,7 @@ import type {
   TagQuery,
   TypeSummary,
 } from '../store.ts';
+import { embeddedFolder, hasCluster } from './embedded/folder.ts';
 import { EmbeddedServer } from './embedded/server.ts';
 import { openPostgres } from './store.ts';
 
@@ -191,6 +192,11 @@ export async function withEmbeddedDatabase<T>(
   } finally {
     await server.stop();
   }
+}
+
+/** Whether the folder of a location holds a database. It is not made. */
+export async function hasEmbeddedDatabase(location: string): Promise<boolean> {
+  return await hasCluster(embeddedFolder(splitLocation(location).folder));
 }
 
 function splitLocation(location: string): { folder: string; parameters: string } {
