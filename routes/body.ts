@@ -3,7 +3,7 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import type { TypeCheck } from '@sinclair/typebox/compiler';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { StoreError } from '../src/errors.ts';
-import { invalid } from '../src/model/event.ts';
+import { Faults } from '../src/model/faults.ts';
 import { inspectJson } from '../src/model/json-text.ts';
 
 /**
@@ -36,9 +36,11 @@ export function bodyText(request: FastifyRequest): string {
  * @throws StoreError VALIDATION_FAILED or UNSTORABLE with the JSON Pointer of every fault.
  */
 export function parseBody<T extends TSchema>(check: TypeCheck<T>, request: FastifyRequest): Static<T> {
-  const { value } = inspectJson(bodyText(request), 0);
-  if (check.Check(value)) return value;
-  throw invalid(check.Errors(value));
+  const faults = new Faults();
+  const { value } = inspectJson(bodyText(request), 0, { faults });
+  if (check.Check(value) && faults.none) return value;
+  faults.addErrors(check.Errors(value));
+  throw faults.error();
 }
 
 function notJson(message: string, detail: string): StoreError {

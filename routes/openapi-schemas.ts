@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { ERROR_CATALOGUE } from '../src/errors.ts';
+import { LIMITS } from '../src/limits.ts';
 import { BatchInput, EventInput, Metadata, RecordedEvent, Tags } from '../src/model/event.ts';
 import { EventFilter } from '../src/model/filter.ts';
 import { AppendCondition, Query, QueryItem, TagConstraint } from '../src/model/query.ts';
@@ -36,7 +37,7 @@ const Problem = Type.Object(
           }),
           detail: Type.String(),
         }),
-        { description: 'Every fault of the request.' },
+        { description: `Every fault of the request, up to ${LIMITS.faultsMax}.` },
       ),
     ),
   },

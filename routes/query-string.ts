@@ -1,6 +1,8 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
 import { type Fault, StoreError } from '../src/errors.ts';
+import { LIMITS } from '../src/limits.ts';
+import { faultsOf } from '../src/model/faults.ts';
 import { inspectJson } from '../src/model/json-text.ts';
 
 /**
@@ -44,9 +46,7 @@ export function parseQuery<T extends TObject>(schema: T, query: string): Static<
   const values = read(parser, collect(query, faults), faults);
   if (faults.length === 0 && !parser.check.Check(values)) {
     for (const error of parser.check.Errors(values)) {
-      const pointer = toParameter(error.path);
-      if (faults.some((known) => known.pointer === pointer)) continue;
-      faults.push({ pointer, detail: describe(error.message, error.schema) });
+      for (const { detail } of faultsOf(error)) addOnce(faults, toParameter(error.path), detail);
     }
   }
   if (faults.length > 0) throw refuse(faults);
@@ -65,7 +65,9 @@ export function inQuery<T>(run: () => T): T {
     return run();
   } catch (error) {
     if (!(error instanceof StoreError) || error.faults === undefined) throw error;
-    throw refuse(error.faults.map(({ pointer, detail }) => ({ pointer: toParameter(pointer), detail })));
+    const faults: Fault[] = [];
+    for (const { pointer, detail } of error.faults) addOnce(faults, toParameter(pointer), detail);
+    throw refuse(faults);
   }
 }
 
@@ -162,7 +164,7 @@ function readJson(name: string, text: string, result: Record<string, unknown>, f
     result[name] = inspectJson(text, 0).value;
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    for (const { detail } of error.faults ?? []) faults.push({ pointer: `?${name}`, detail });
+    for (const { detail } of error.faults ?? []) addOnce(faults, `?${name}`, detail);
   }
 }
 
@@ -184,13 +186,13 @@ function shorten(name: string): string {
   return name.length > 60 ? `${name.slice(0, 60)}…` : name;
 }
 
-function describe(message: string, schema: TSchema): string {
-  const pattern: unknown = schema['pattern'];
-  if (typeof pattern === 'string') return `must match ${pattern}`;
-  return message.charAt(0).toLowerCase() + message.slice(1);
+/** A parameter is told once, whatever is wrong inside of it. */
+function addOnce(faults: Fault[], pointer: string, detail: string): void {
+  if (!faults.some((known) => known.pointer === pointer)) faults.push({ pointer, detail });
 }
 
-function refuse(faults: readonly Fault[]): StoreError {
+function refuse(found: readonly Fault[]): StoreError {
+  const faults = found.slice(0, LIMITS.faultsMax);
   const first = faults[0];
   const place = first === undefined ? '' : `: ${first.pointer} ${first.detail}`;
   return new StoreError('VALIDATION_FAILED', `The query string is not valid${place}.`, { faults });

@@ -2,7 +2,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
-import { invalid } from '../src/model/event.ts';
+import { invalid } from '../src/model/faults.ts';
 import { compileFilter } from '../src/model/filter.ts';
 import { filterParameters } from '../src/model/filter-parameters.ts';
 import { inspectJson } from '../src/model/json-text.ts';

@@ -22,6 +22,8 @@ export const LIMITS = {
   /** Body of a request that writes a snapshot. */
   snapshotBytesMax: 4 * MIB,
 
+  /** Faults of a request that are told one by one. */
+  faultsMax: 20,
   /** Failures of an import that are told one by one. */
   importFailuresMax: 100,
 

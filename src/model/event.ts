@@ -1,9 +1,10 @@
 import { FormatRegistry, type Static, Type } from '@sinclair/typebox';
-import { TypeCompiler, type ValueErrorIterator } from '@sinclair/typebox/compiler';
-import { type Fault, StoreError } from '../errors.ts';
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { newEventId } from './event-id.ts';
-import { inspectJson, type JsonNode, toPointer } from './json-text.ts';
+import { Faults, toPointer } from './faults.ts';
+import { inspectJson, type JsonNode } from './json-text.ts';
 import { type AppendCondition, AppendCondition as AppendConditionSchema, tagTerms } from './query.ts';
 import { TagKey, TagValue, TYPE_PATTERN } from './tags.ts';
 import { canonicalTimestamp } from './timestamp.ts';
@@ -179,6 +180,7 @@ export function isNamed({ sent }: Pick<NewEvent, 'sent'>): boolean {
 
 const eventCheck = TypeCompiler.Compile(EventInput);
 const batchCheck = TypeCompiler.Compile(BatchInput);
+const tagsCheck = TypeCompiler.Compile(Tags);
 
 /** What the service knows about a request beside its body. */
 export interface EventContext {
@@ -193,9 +195,17 @@ export interface EventContext {
  * @throws StoreError VALIDATION_FAILED, UNSTORABLE or PAYLOAD_TOO_LARGE.
  */
 export function readEvent(body: string, context: EventContext): NewEvent {
-  const { value, root, text } = inspectJson(body, 1);
-  if (!eventCheck.Check(value)) throw invalid(eventCheck.Errors(value));
-  return toNewEvent(value, root, text, [], context);
+  const faults = new Faults();
+  const { value, root, text } = inspectJson(body, 1, { faults });
+  const place: Place = { path: [], context, faults };
+  if (eventCheck.Check(value)) {
+    const event = toNewEvent(value, root, text, place);
+    if (faults.none) return event;
+    throw faults.error();
+  }
+  faults.addErrors(eventCheck.Errors(value));
+  addContentFaults(value, place);
+  throw faults.error();
 }
 
 export interface Batch {
@@ -211,29 +221,56 @@ export interface Batch {
  */
 export function readBatch(body: string, context: EventContext): Batch {
   // The events stand two levels down; each may be as deep as one that is sent alone.
-  const { value, root, text } = inspectJson(body, 3, LIMITS.jsonDepthMax + 2);
-  if (!batchCheck.Check(value)) throw invalid(batchCheck.Errors(value));
-  const nodes = root.members?.find((member) => member.key === 'events')?.value.items ?? [];
-  const events = value.events.map((event, index) =>
-    toNewEvent(event, nodes[index] as JsonNode, text, ['events', index], context),
-  );
-  refuseRepeatedIds(value.events);
-  return { events, conditions: value.conditions ?? [], log: value.log };
+  const faults = new Faults();
+  const { value, root, text } = inspectJson(body, 3, { depthMax: LIMITS.jsonDepthMax + 2, faults });
+  const placeOf = (index: number): Place => ({ path: ['events', index], context, faults });
+  if (batchCheck.Check(value)) {
+    const nodes = root.members?.find((member) => member.key === 'events')?.value.items ?? [];
+    const events = value.events.map((event, index) =>
+      toNewEvent(event, nodes[index] as JsonNode, text, placeOf(index)),
+    );
+    addRepeatedIds(value.events, faults);
+    if (faults.none) return { events, conditions: value.conditions ?? [], log: value.log };
+    throw faults.error();
+  }
+  faults.addErrors(batchCheck.Errors(value));
+  const events: unknown = isObject(value) ? value['events'] : undefined;
+  if (Array.isArray(events)) {
+    for (const [index, event] of events.entries()) addContentFaults(event, placeOf(index));
+    addRepeatedIds(events, faults);
+  }
+  throw faults.error();
 }
 
-function toNewEvent(
-  event: EventInput,
-  node: JsonNode,
-  text: string,
-  path: readonly (string | number)[],
-  context: EventContext,
-): NewEvent {
+/** Where an event stands in a request, and where its faults go. */
+interface Place {
+  readonly path: readonly (string | number)[];
+  readonly context: EventContext;
+  readonly faults: Faults;
+}
+
+/** What is wrong with the members of an event whose shape is wrong too: those that can be looked at by themselves. */
+function addContentFaults(event: unknown, place: Place): void {
+  if (!isObject(event)) return;
+  const { id, timestamp, tags } = event;
+  if (tagsCheck.Check(tags)) eventTagTerms(tags, place);
+  if (typeof id === 'string') checkedId(id, place);
+  if (typeof timestamp === 'string') checkedTimestamp(timestamp, place);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** A new event; what is wrong with its members goes to the faults of its place. */
+function toNewEvent(event: EventInput, node: JsonNode, text: string, place: Place): NewEvent {
+  const { path, context } = place;
   if (node.end - node.start > LIMITS.eventBytesMax || isOverBytes(text, node)) {
     throw new StoreError('PAYLOAD_TOO_LARGE', `An event is larger than ${LIMITS.eventBytesMax} bytes.`, {
       faults: [{ pointer: toPointer(path), detail: 'is too large' }],
     });
   }
-  const terms = event.tags === undefined ? [] : eventTagTerms(event.tags, path);
+  const terms = event.tags === undefined ? [] : eventTagTerms(event.tags, place);
   for (const name in INDEXED_METADATA) {
     const value = event.metadata?.[name as keyof typeof INDEXED_METADATA];
     if (value !== undefined && value !== '') terms.push(`$${name}:${value}`);
@@ -261,9 +298,9 @@ function toNewEvent(
     metadata = /^\{ *\}$/.test(metadata) ? `{${member}}` : `${metadata.slice(0, -1)},${member}}`;
   }
   return {
-    id: event.id === undefined ? newEventId() : checkedId(event.id, path, context.eventIds),
+    id: event.id === undefined ? newEventId() : checkedId(event.id, place),
     type: event.type,
-    timestamp: event.timestamp === undefined ? null : checkedTimestamp(event.timestamp, path),
+    timestamp: event.timestamp === undefined ? null : checkedTimestamp(event.timestamp, place),
     terms,
     body: `"version":${event.version ?? 1},"tags":${tags},"metadata":${metadata},"data":${data}`,
     sent,
@@ -276,62 +313,41 @@ function isOverBytes(text: string, node: JsonNode): boolean {
   return Buffer.byteLength(text.slice(node.start, node.end)) > LIMITS.eventBytesMax;
 }
 
-function eventTagTerms(tags: Tags, path: readonly (string | number)[]): string[] {
+function eventTagTerms(tags: Tags, { path, faults }: Place): string[] {
   const terms = tagTerms(tags);
   let pairs = 0;
   for (const key of Object.keys(tags)) {
     const value = tags[key];
     pairs += typeof value === 'string' ? 1 : (value?.length ?? 0);
   }
-  if (pairs !== terms.length) throw fault([...path, 'tags'], 'names a pair of key and value twice');
-  if (pairs > LIMITS.tagPairsMax) throw fault([...path, 'tags'], `has more than ${LIMITS.tagPairsMax} pairs`);
+  if (pairs !== terms.length) faults.add([...path, 'tags'], 'names a pair of key and value twice');
+  if (pairs > LIMITS.tagPairsMax) faults.add([...path, 'tags'], `has more than ${LIMITS.tagPairsMax} pairs`);
   return terms;
 }
 
-function checkedId(id: string, path: readonly (string | number)[], accepted: EventIds): string {
-  if (accepted === 'uuidv7' ? UUID_V7.test(id) : UUID.test(id)) return id;
-  const kind = accepted === 'uuidv7' ? 'UUID of version 7' : 'UUID';
-  throw fault([...path, 'id'], `is not a ${kind} in lower case`);
+function checkedId(id: string, { path, context, faults }: Place): string {
+  const isVersion7 = context.eventIds === 'uuidv7';
+  if (!(isVersion7 ? UUID_V7 : UUID).test(id)) {
+    faults.add([...path, 'id'], `is not a ${isVersion7 ? 'UUID of version 7' : 'UUID'} in lower case`);
+  }
+  return id;
 }
 
-function checkedTimestamp(timestamp: string, path: readonly (string | number)[]): string {
+function checkedTimestamp(timestamp: string, { path, faults }: Place): string {
   const result = canonicalTimestamp(timestamp);
   if (result.ok) return result.value;
-  throw fault([...path, 'timestamp'], result.reason);
+  faults.add([...path, 'timestamp'], result.reason);
+  return timestamp;
 }
 
-function refuseRepeatedIds(events: readonly EventInput[]): void {
+function addRepeatedIds(events: readonly unknown[], faults: Faults): void {
   const seen = new Set<string>();
-  for (const [index, { id }] of events.entries()) {
-    if (id === undefined) continue;
-    if (seen.has(id)) throw fault(['events', index, 'id'], 'stands twice in the batch');
+  for (const [index, event] of events.entries()) {
+    const id = isObject(event) ? event['id'] : undefined;
+    if (typeof id !== 'string') continue;
+    if (seen.has(id)) faults.add(['events', index, 'id'], 'stands twice in the batch');
     seen.add(id);
   }
-}
-
-function fault(path: readonly (string | number)[], detail: string): StoreError {
-  const pointer = toPointer(path);
-  return new StoreError('VALIDATION_FAILED', `The body is not valid: ${pointer} ${detail}.`, {
-    faults: [{ pointer, detail }],
-  });
-}
-
-/** The faults that a schema found, each once and at most 20, as one error. */
-export function invalid(errors: ValueErrorIterator, where = 'body'): StoreError {
-  const faults: Fault[] = [];
-  for (const error of errors) {
-    if (faults.some((known) => known.pointer === error.path)) continue;
-    faults.push({ pointer: error.path, detail: describe(error.message, error.schema) });
-    if (faults.length === 20) break;
-  }
-  const first = faults[0];
-  const place = first === undefined ? '' : `: ${first.pointer || 'it'} ${first.detail}`;
-  return new StoreError('VALIDATION_FAILED', `The ${where} is not valid${place}.`, { faults });
-}
-
-function describe(message: string, schema: { pattern?: string; description?: string }): string {
-  if (schema.pattern !== undefined) return `must match ${schema.pattern}`;
-  return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
 /** Renders the canonical view: the one JSON text of an event that every reader gets. */

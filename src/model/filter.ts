@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { INDEXED_METADATA, isUuid } from './event.ts';
+import { Faults } from './faults.ts';
 import {
   type CompiledQuery,
   compileQuery,
@@ -12,7 +12,7 @@ import {
   type Tagged,
   tagTerms,
 } from './query.ts';
-import { compareTimestamps, requireTimestamp } from './timestamp.ts';
+import { canonicalTimestamp, compareTimestamps } from './timestamp.ts';
 
 /**
  * EventFilter: what reads, streams and exports select by. Its members are AND-ed, the values of one are OR-ed
@@ -171,16 +171,19 @@ export function compileFilter(filter: EventFilter): Filter {
     if (values !== undefined) sides.push(unique(values.map((value) => `$${key}:${value}`)));
   }
   if (filter.tags !== undefined) for (const term of tagTerms(filter.tags)) sides.push([term]);
-  return {
+  const faults = new Faults();
+  const compiled: Filter = {
     items: filter.items === undefined ? undefined : compileQuery({ items: filter.items }).items,
-    ids: filter.eventIds === undefined ? undefined : compileIds(filter.eventIds),
+    ids: filter.eventIds === undefined ? undefined : compileIds(filter.eventIds, faults),
     types: filter.eventTypes?.map(compileType),
     sides,
-    from: filter.startTime === undefined ? undefined : requireTimestamp(filter.startTime, '/startTime'),
-    to: filter.endTime === undefined ? undefined : requireTimestamp(filter.endTime, '/endTime'),
+    from: compileTime(filter, 'startTime', faults),
+    to: compileTime(filter, 'endTime', faults),
     after: filter.after ?? 0,
     before: filter.before ?? Number.MAX_SAFE_INTEGER,
   };
+  if (faults.none) return compiled;
+  throw faults.error();
 }
 
 /** The meaning of a filter. The system's own events are selected only where the filter names their type. */
@@ -218,15 +221,22 @@ function compileType(text: string): TypePattern {
   return text.endsWith('*') ? { text: text.slice(0, -1), prefix: true } : { text, prefix: false };
 }
 
-function compileIds(ids: readonly string[]): string[] {
-  const faults: Fault[] = [];
+function compileIds(ids: readonly string[], faults: Faults): string[] {
   const compiled = ids.map((id, index) => {
     const lower = id.toLowerCase();
-    if (!isUuid(lower)) faults.push({ pointer: `/eventIds/${index}`, detail: 'is not a UUID' });
+    if (!isUuid(lower)) faults.add(['eventIds', index], 'is not a UUID');
     return lower;
   });
-  if (faults.length === 0) return unique(compiled);
-  throw new StoreError('VALIDATION_FAILED', 'The filter names ids that are not UUIDs.', { faults });
+  return unique(compiled);
+}
+
+function compileTime(filter: EventFilter, name: 'startTime' | 'endTime', faults: Faults): string | undefined {
+  const text = filter[name];
+  if (text === undefined) return undefined;
+  const result = canonicalTimestamp(text);
+  if (result.ok) return result.value;
+  faults.add([name], result.reason);
+  return undefined;
 }
 
 function unique(values: readonly string[]): string[] {

@@ -1,5 +1,6 @@
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { Faults } from './faults.ts';
 
 /**
  * What JSON text holds that a parsed value no longer shows.
@@ -41,14 +42,15 @@ const SPACE = 32;
  * Parses JSON and refuses what could not be given back value for value.
  *
  * @param spanDepth how many levels of `root` to build: 1 names the members of the outermost object.
- * @param depthMax how deep objects and arrays may be nested.
+ * @param options.depthMax how deep objects and arrays may be nested.
+ * @param options.faults where to put what is refused, for callers who look for more; thrown when absent.
  * @throws StoreError VALIDATION_FAILED for bad syntax, duplicate members, `__proto__` and nesting above the
  *   bound; UNSTORABLE for numbers that a double changes, NUL characters and lone surrogates.
  */
 export function inspectJson(
   raw: string,
   spanDepth: number,
-  depthMax: number = LIMITS.jsonDepthMax,
+  { depthMax = LIMITS.jsonDepthMax, faults }: { depthMax?: number; faults?: Faults } = {},
 ): InspectedJson {
   let value: unknown;
   try {
@@ -62,23 +64,30 @@ export function inspectJson(
   // Three searches for one character each: an expression looks at every character of a batch by itself.
   const isOneLine = !raw.includes('\n') && !raw.includes('\r') && !raw.includes('\t');
   const text = isOneLine ? raw : raw.replace(/[\n\r\t]+/g, '');
-  const walker = new Walker(text, spanDepth, depthMax);
-  return { value, root: walker.walk(), text };
+  const found = faults ?? new Faults();
+  const root = new Walker(text, { spanDepth, depthMax, faults: found }).walk();
+  if (faults === undefined && !found.none) throw found.error();
+  return { value, root, text };
 }
 
 class Walker {
   readonly #text: string;
   readonly #spanDepth: number;
   readonly #depthMax: number;
+  readonly #faults: Faults;
   readonly #path: (string | number)[] = [];
   #at = 0;
   /** Offset of the first backslash at or after `#at`; the length of the text when there is none. */
   #nextBackslash: number;
 
-  constructor(text: string, spanDepth: number, depthMax: number) {
+  constructor(
+    text: string,
+    { spanDepth, depthMax, faults }: { spanDepth: number; depthMax: number; faults: Faults },
+  ) {
     this.#text = text;
     this.#spanDepth = spanDepth;
     this.#depthMax = depthMax;
+    this.#faults = faults;
     this.#nextBackslash = this.#findBackslash(0);
   }
 
@@ -103,7 +112,7 @@ class Walker {
   }
 
   #object(depth: number): JsonNode {
-    this.#checkDepth(depth);
+    if (depth > this.#depthMax) return this.#tooDeep();
     const node: JsonNode = { start: this.#at, end: 0 };
     const members: { key: string; value: JsonNode }[] = [];
     const keys: string[] = [];
@@ -144,7 +153,7 @@ class Walker {
   }
 
   #array(depth: number): JsonNode {
-    this.#checkDepth(depth);
+    if (depth > this.#depthMax) return this.#tooDeep();
     const node: JsonNode = { start: this.#at, end: 0 };
     const items: JsonNode[] = [];
     this.#at += 1;
@@ -195,8 +204,9 @@ class Walker {
     const low = this.#text.startsWith('\\u', at + 6)
       ? Number.parseInt(this.#text.slice(at + 8, at + 12), 16)
       : 0;
-    if (low < 0xdc00 || low > 0xdfff) this.#refuse('UNSTORABLE', 'holds a lone surrogate');
-    return at + 12;
+    if (low >= 0xdc00 && low <= 0xdfff) return at + 12;
+    this.#refuse('UNSTORABLE', 'holds a lone surrogate');
+    return at + 6;
   }
 
   /** Moves past a number, `true`, `false` or `null`. */
@@ -221,17 +231,26 @@ class Walker {
     return found === -1 ? this.#text.length : found;
   }
 
-  #checkDepth(depth: number): void {
-    if (depth > this.#depthMax) {
-      this.#refuse('VALIDATION_FAILED', `is nested deeper than ${this.#depthMax} levels`);
-    }
+  /** Goes on behind an object or array that is too deep, without a call for each level: there may be a million. */
+  #tooDeep(): JsonNode {
+    const start = this.#at;
+    this.#refuse('VALIDATION_FAILED', `is nested deeper than ${this.#depthMax} levels`);
+    let open = 0;
+    do {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code === QUOTE) {
+        this.#string();
+        continue;
+      }
+      if (code === OPEN_BRACE || code === OPEN_BRACKET) open += 1;
+      else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) open -= 1;
+      this.#at += 1;
+    } while (open > 0);
+    return { start, end: this.#at };
   }
 
-  #refuse(code: 'VALIDATION_FAILED' | 'UNSTORABLE', detail: string): never {
-    const pointer = toPointer(this.#path);
-    throw new StoreError(code, `The body cannot be accepted: ${pointer || 'the document'} ${detail}.`, {
-      faults: [{ pointer, detail }],
-    });
+  #refuse(code: 'VALIDATION_FAILED' | 'UNSTORABLE', detail: string): void {
+    this.#faults.add(this.#path, detail, code);
   }
 }
 
@@ -240,12 +259,6 @@ function isDelimiter(code: number): boolean {
   return (
     code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code === SPACE || Number.isNaN(code)
   );
-}
-
-/** JSON Pointer (RFC 6901) of a path. Over-long paths of hostile documents are cut. */
-export function toPointer(path: readonly (string | number)[]): string {
-  const pointer = path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-  return pointer.length > 300 ? `${pointer.slice(0, 300)}…` : pointer;
 }
 
 /** True when the shortest decimal of the parsed double has the value of the text. */
