@@ -1,6 +1,7 @@
 import { StoreError } from '../errors.ts';
 import { type CopyOptions, type CopyResult, copyLog } from './copy.ts';
-import type { Backend } from './store.ts';
+import { NOTES, NOTES_OF_ONE_LOG } from './notes.ts';
+import type { Backend, DocumentWrite } from './store.ts';
 import { systemEvent } from './system-event.ts';
 
 /**
@@ -33,10 +34,25 @@ export async function restoreLog(
   const options: CopyOptions = { signal, compare: 'all', upTo, restoreAt, isDamagedTaken };
   const copied = await copyLog(from, to, onProgress === undefined ? options : { ...options, onProgress });
   const event = systemEvent('$stele.restored', { log: from.logId, position: upTo });
-  const { verdicts } = await to.append([{ events: [event], checks: [], writes: [] }]);
+  const writes = await withoutNotes(to);
+  const { verdicts } = await to.append([{ events: [event], checks: [], writes }]);
   const [verdict] = verdicts;
   if (verdict?.kind !== 'stored') throw new StoreError('STORAGE_ERROR', 'The restore could not be recorded.');
   return { ...copied, position: verdict.firstPosition, restoredTo: upTo };
+}
+
+/**
+ * Takes out what was noted of the old log: that it was backed up says nothing of the new one, and a run of its schedule
+ * that was missed meanwhile is none of the new one's, which it would thin at once.
+ */
+async function withoutNotes(to: Backend): Promise<DocumentWrite[]> {
+  const writes: DocumentWrite[] = [];
+  for (const key of NOTES_OF_ONE_LOG) {
+    for (const { revision } of await to.documents({ collection: NOTES, key, limit: 1 })) {
+      writes.push({ collection: NOTES, key, expectedRevision: revision, body: null });
+    }
+  }
+  return writes;
 }
 
 /** When the last event up to a position was recorded; the end of time where everything is restored. */

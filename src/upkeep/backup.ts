@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import { createMetrics } from '../metrics.ts';
 import { copyLog } from '../store/copy.ts';
+import { LAST_BACKUP, NOTES } from '../store/notes.ts';
 import { openBackend } from '../store/open.ts';
 import type { Backend } from '../store/store.ts';
 import type { JobKind, RunningJob } from './jobs.ts';
-import { LAST_BACKUP, NOTES } from './notes.ts';
 
 /**
  * Brings the backup up to the log: what it does not hold yet is written, and all that was written is compared. It

@@ -6,6 +6,7 @@ import type { Metrics } from '../metrics.ts';
 import type { NewEvent } from '../model/event.ts';
 import { newEventId } from '../model/event-id.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
+import { JOBS } from '../store/notes.ts';
 import type { Backend, DocumentWrite, StoredDocument } from '../store/store.ts';
 
 /**
@@ -23,7 +24,6 @@ import type { Backend, DocumentWrite, StoredDocument } from '../store/store.ts';
  *
  * The result of a job commits together with the event that records it, so it is recorded exactly once.
  */
-const COLLECTION = '$jobs';
 
 export type JobState = 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
 
@@ -319,7 +319,7 @@ export class Jobs {
         writes: [writeOf(held.id, held.revision, body), ...writes],
       });
       if (answer.kind === 'stored') return;
-      if (answer.kind === 'stale-document' && answer.collection !== COLLECTION) {
+      if (answer.kind === 'stale-document' && answer.collection !== JOBS) {
         throw new StoreError('OVERLOADED', 'The result of a job could not be written.');
       }
       // Somebody wanted to cancel what is done by now.
@@ -410,11 +410,11 @@ export class Jobs {
   }
 
   async #read(id: string): Promise<StoredDocument | undefined> {
-    return (await this.#backend.documents({ collection: COLLECTION, key: id, limit: 1 }))[0];
+    return (await this.#backend.documents({ collection: JOBS, key: id, limit: 1 }))[0];
   }
 
   #documents(): Promise<StoredDocument[]> {
-    return this.#backend.documents({ collection: COLLECTION, descending: true, limit: LISTED_MAX });
+    return this.#backend.documents({ collection: JOBS, descending: true, limit: LISTED_MAX });
   }
 
   async #prune(): Promise<void> {
@@ -430,7 +430,7 @@ export class Jobs {
 
 function writeOf(key: string, expectedRevision: number, body: Body | null): DocumentWrite {
   return {
-    collection: COLLECTION,
+    collection: JOBS,
     key,
     expectedRevision,
     body: body === null ? null : JSON.stringify(body),

@@ -1,4 +1,5 @@
 import { StoreError } from '../../errors.ts';
+import { JOBS, NOTES, NOTES_OF_ONE_LOG } from '../notes.ts';
 import { translate } from './errors.ts';
 import { withClient } from './migrate.ts';
 import { parsePostgresUrl } from './options.ts';
@@ -51,6 +52,11 @@ export async function renewLogId(url: string): Promise<{ readonly from: string; 
         `update ${schema}.log set log_id = gen_random_uuid() returning log_id as to`,
       );
       await client.query(`alter table ${schema}.log enable trigger immutable_row`);
+      // What was noted of the old history, and work that was under way in it, say nothing of this one.
+      await client.query(
+        `delete from ${schema}.documents where collection = $1 or collection = $2 and key = any ($3)`,
+        [JOBS, NOTES, NOTES_OF_ONE_LOG],
+      );
       await client.query('commit');
       return { from: rows[0]?.from ?? '', to: renewed[0]?.to ?? '' };
     } catch (error) {
