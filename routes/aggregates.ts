@@ -159,7 +159,7 @@ export function aggregateRoutes(app: FastifyInstance, service: Service): void {
     { groupBy, limit, after }: { groupBy: readonly GroupBy[]; limit: number; after: number | undefined },
   ): Promise<{ position: number; groups: AggregateGroup[] }> {
     const { position, oldest } = await service.backend.head();
-    refuseCompacted(after, oldest);
+    refuseCompacted({ after, before: filter.before }, oldest);
     const groups = await service.backend.aggregate({ filter: below(filter, position), groupBy, limit });
     return { position, groups };
   }

@@ -79,7 +79,7 @@ export async function answerRead(
   await readyToRead(service, reply, options);
   if (options.follow === true) {
     // Lines have no frame that could tell of a gap.
-    refuseCompacted(read.after, (await backend.head()).oldest);
+    refuseCompacted({ after: read.after }, (await backend.head()).oldest);
     const place = { after: filter.after };
     return follow(service, reply.request, reply, { filter, place, live: true, framing: 'ndjson', type });
   }

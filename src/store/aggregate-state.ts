@@ -110,7 +110,7 @@ export async function foldState(
     }
   }
   // What was removed while it was read is missing from the state.
-  refuseCompacted(filterBehind(basis).after, (await backend.head()).oldest);
+  refuseCompacted({ after: filterBehind(basis).after }, (await backend.head()).oldest);
   return { state, events };
 }
 

@@ -60,7 +60,7 @@ export async function pinRead(backend: Backend, request: PageRequest): Promise<P
   const digest = digestFilter(filter);
   const { position, oldest, removed } = await backend.head();
   if (cursor === undefined) {
-    refuseCompacted(request.after, oldest);
+    refuseCompacted({ after: request.after, before: filter.before }, oldest);
     return {
       pin: position,
       oldest,
@@ -91,7 +91,7 @@ export async function pinRead(backend: Backend, request: PageRequest): Promise<P
   if (known.oldest < oldest) {
     // Upwards the rest of the read begins behind its last event; in every other order it may be anywhere.
     const isUpwards = known.orderBy === 'position' && known.direction === 'asc';
-    refuseCompacted(isUpwards ? known.from.position : known.oldest - 1, oldest);
+    refuseCompacted({ after: isUpwards ? known.from.position : known.oldest - 1 }, oldest);
   }
   return {
     pin: known.pin,
@@ -165,16 +165,28 @@ export function cursorOf(backend: Backend, rest: PinnedRead | undefined): string
   return encodeCursor({ logId: backend.logId, pin, oldest, orderBy, direction, filter: digest, from });
 }
 
-/** @throws StoreError COMPACTED when something behind the place was removed from the log. */
-export function refuseCompacted(after: number | undefined, oldest: number): void {
-  if (after === undefined || after + 1 >= oldest) return;
-  throw new StoreError(
-    'COMPACTED',
-    `What follows position ${after} was removed up to position ${oldest - 1}.`,
-    {
-      members: { oldest },
-    },
-  );
+/**
+ * @param range the place that the caller wants to go on behind, if any, and the position that the read ends before.
+ * @throws StoreError COMPACTED when something behind the place was removed from the log, or when all of the range was:
+ *   an empty answer would say that there had been nothing.
+ */
+export function refuseCompacted(
+  { after, before = Number.MAX_SAFE_INTEGER }: { after: number | undefined; before?: number },
+  oldest: number,
+): void {
+  if (after !== undefined && after + 1 < oldest) {
+    throw compacted(`What follows position ${after} was removed up to position ${oldest - 1}.`, oldest);
+  }
+  if (after === undefined && before > 1 && before <= oldest) {
+    throw compacted(
+      `All that stood before position ${before} was removed; the first event is ${oldest}.`,
+      oldest,
+    );
+  }
+}
+
+function compacted(detail: string, oldest: number): StoreError {
+  return new StoreError('COMPACTED', detail, { members: { oldest } });
 }
 
 /** A filter that also excludes everything above `pin`. */

@@ -42,12 +42,47 @@ t.test('who starts below what is stored is told so, and where to go', async (t) 
     t.equal((await stele.call('/v1/events?after=7', accept)).status, 410);
     t.equal((await stele.call('/v1/events?after=7&follow=true', accept)).status, 410);
 
+    for (const before of [2, 5, 9]) {
+      const name = `before ${before}`;
+      for (const path of ['/v1/events', '/v1/events/count', '/v1/correlations/c/events']) {
+        const answer = await stele.call(`${path}?before=${before}`);
+        t.match(bodyOf(answer), { status: 410, code: 'COMPACTED', oldest: 9 }, `${path} ${name}`);
+      }
+      for (const order of ['orderDirection=desc', 'orderBy=timestamp', 'eventTypes=B']) {
+        t.equal((await stele.call(`/v1/events?before=${before}&${order}`)).status, 410, `${order} ${name}`);
+      }
+      t.equal((await stele.call(`/v1/events?before=${before}`, accept)).status, 410, `lines ${name}`);
+      t.equal((await stele.call(`/v1/events?before=${before}&limit=3`, accept)).status, 410);
+      for (const [path, body] of [
+        ['/v1/events/query', { before }],
+        ['/v1/events/count', { before }],
+        ['/v1/events/aggregate', { filter: { before }, groupBy: ['type'] }],
+      ] as const) {
+        t.match(bodyOf(await stele.call(path, post(body))), { code: 'COMPACTED', oldest: 9 }, path);
+      }
+    }
+    t.same(positions(pageOf(await stele.call('/v1/events?before=10')).events), [9], 'a part is there');
+    for (const range of ['before=1', 'before=0', 'after=12&before=5', 'after=8&before=9']) {
+      t.same(pageOf(await stele.call(`/v1/events?${range}`)).events, [], `${range}: nothing was asked for`);
+    }
+
     const all = [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
     t.same(positions(pageOf(await stele.call('/v1/events')).events), all, 'without a place: what there is');
     t.same(positions(pageOf(await stele.call('/v1/events?after=8')).events), all);
     t.same(linesOf(await stele.call('/v1/events', accept)).length, 12);
     t.same(bodyOf(await stele.call('/v1/events/count')), { count: 12 });
   });
+});
+
+t.test('a log that begins with its first event has nothing below it', async (t) => {
+  const stele = await startHttpService(t);
+  for (let turn = 0; turn < 2; turn += 1) {
+    for (const before of [0, 1]) {
+      t.same(pageOf(await stele.call(`/v1/events?before=${before}`)).events, []);
+      t.same(bodyOf(await stele.call(`/v1/events/count?before=${before}`)), { count: 0 });
+    }
+    await append(stele, events(3));
+  }
 });
 
 t.test('a cursor whose rest was removed is refused, and one whose rest is there goes on', async (t) => {
