@@ -28,7 +28,7 @@ Examples:
     const refused = indexRefusal(url);
     if (refused !== undefined) throw new UsageError(`rebuild-index: ${refused}`);
     const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
-    const findings = await auditStore(url, { logger });
+    const findings = await auditStore(url, { logger, withIndex: false });
     if (findings.length > 0) {
       for (const { position, what } of findings) tell(`position ${position}: ${what}`);
       tell('The log is damaged, and the index was left as it is.');

@@ -14,8 +14,8 @@ export const command: Command = {
 
 Reads the whole log and checks that positions have no gaps, ids are unique, times of recording never go back, and events
 have the index terms that follow from them. Beside that, for PostgreSQL: the ids, the rows of the index and the zones
-against the events. For a file store: every byte of its files against their checksums and the manifest; with indexing=false
-there is no index, and only the log is read.
+against the events. For a file store: every byte of its files against their checksums and the manifest, and its index against
+one that is built out of them in the temporary folder; with indexing=false there is no index, and only the log is read.
 
 A line for each finding, with its position, up to ${FINDINGS_MAX}; exit code 1 when there is one. Nothing is changed. A service may
 use the store meanwhile; of a file store that is in use only the files are checked.

@@ -5,6 +5,7 @@ import { holdsLog } from './file/folder.ts';
 import { parseFileUrl } from './file/options.ts';
 import { openFile, told } from './file/store.ts';
 import { verifyFiles } from './file/verify.ts';
+import { verifyIndex } from './file/verify-index.ts';
 import { openMemory } from './memory/store.ts';
 import { auditPostgres } from './postgres/audit.ts';
 import { hasEmbeddedDatabase, openEmbedded, withEmbeddedDatabase } from './postgres/embedded.ts';
@@ -71,15 +72,23 @@ export async function refuseNoLog(url: string): Promise<void> {
   throw new StoreError('NOT_FOUND', `There is no log in the folder ${folder}. Is it the right one?`);
 }
 
-/** Checks what a store keeps beside what every store keeps: files and their sums, or tables beside the events. */
-export async function auditStore(url: string, { logger }: { logger: Logger }): Promise<VerifyFinding[]> {
+/**
+ * Checks what a store keeps beside what every store keeps: files and their sums, or tables beside the events. An index
+ * that is about to be thrown away anyhow need not be compared with the log.
+ */
+export async function auditStore(
+  url: string,
+  { logger, withIndex = true }: { logger: Logger; withIndex?: boolean },
+): Promise<VerifyFinding[]> {
   const audit = (database: string) => auditPostgres(database, FINDINGS_MAX);
   if (/^postgres(ql)?:/.test(url)) return await audit(url);
   if (url.startsWith('embedded:')) {
     return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, audit);
   }
   if (!url.startsWith('file:')) return [];
-  const findings = await verifyFiles(parseFileUrl(url).folder);
+  const { folder, indexing } = parseFileUrl(url);
+  const findings = await verifyFiles(folder);
+  if (findings.length === 0 && indexing && withIndex) findings.push(...(await verifyIndex(folder)));
   return findings.slice(0, FINDINGS_MAX).map(told);
 }
 

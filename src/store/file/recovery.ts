@@ -250,7 +250,7 @@ function refuseLoss({ part, summary: { end } }: ScannedOpen, place: LogPlace, fi
 }
 
 /** The segments in their order. Without a manifest the names and the chain have to do. */
-function partsOf({ sealed, open }: Manifest, found: readonly { readonly segment: string }[]): Part[] {
+export function partsOf({ sealed, open }: Manifest, found: readonly { readonly segment: string }[]): Part[] {
   if (sealed.length === 0 && open === undefined) {
     return found.map(({ segment }) => ({ segment, crcBefore: undefined, after: 0 }));
   }

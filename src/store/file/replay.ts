@@ -27,7 +27,7 @@ export class DamageMet extends Error {
 
 /**
  * Teaches an index what the log holds behind the place that it knows. Damage is passed over and becomes a finding;
- * with `isWhole` the index learns of nothing behind it.
+ * with `isWhole` the index learns of nothing behind it. Of what stands at `until` or behind it nothing is taken in.
  */
 export class Replay {
   readonly findings: Finding[] = [];
@@ -37,6 +37,7 @@ export class Replay {
   readonly #turn: () => Promise<void>;
   readonly #types = new Map<string, string>();
   readonly #isWhole: boolean;
+  readonly #until: LogPlace | undefined;
   #crc = 0;
   #entries: Entry[] = [];
   #terms: (readonly string[])[] = [];
@@ -46,12 +47,13 @@ export class Replay {
   constructor(
     files: SegmentFiles,
     index: LogIndex,
-    { turn, isWhole }: { turn: () => Promise<void>; isWhole: boolean },
+    { turn, isWhole, until }: { turn: () => Promise<void>; isWhole: boolean; until?: LogPlace },
   ) {
     this.#files = files;
     this.#index = index;
     this.#turn = turn;
     this.#isWhole = isWhole;
+    this.#until = until;
   }
 
   /**
@@ -62,6 +64,7 @@ export class Replay {
     for (const part of parts) {
       if (from !== undefined && part.segment !== from.segment) continue;
       await this.#replay(part, from);
+      if (part.segment === this.#until?.segment) return;
       from = undefined;
     }
   }
@@ -89,6 +92,7 @@ export class Replay {
         return;
       }
       for (const line of step.value) {
+        if (part.segment === this.#until?.segment && line.place.offset >= this.#until.offset) return;
         if (line.place.offset !== offset) {
           if (place?.offset === offset) throw new Error('the log does not go on where the index ends');
           // The scan tells of it at its end; an index that is kept may not learn of this line before.
