@@ -20,6 +20,8 @@ export interface Start {
   readonly head: number;
   /** First position that is still stored. */
   readonly oldest: number;
+  /** Events are sent from the first on that is recorded later. Only where none of the log at that moment was. */
+  readonly recordedAfter?: string;
 }
 
 export interface FollowOptions {

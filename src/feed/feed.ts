@@ -110,7 +110,9 @@ export class Feed {
     if (place === 'now') return { position: head.position, head: head.position, oldest };
     if ('recordedUpTo' in place) {
       const { position } = await this.#backend.head({ at: place.recordedUpTo });
-      return { position, head: Math.max(head.position, position), oldest };
+      const start = { position, head: Math.max(head.position, position), oldest };
+      // The time may lie ahead, and then what comes next is too early as well.
+      return position < start.head ? start : { ...start, recordedAfter: place.recordedUpTo };
     }
     if (place.after > head.position) {
       throw new StoreError('POSITION_AHEAD', `The log ends at position ${head.position}.`, {

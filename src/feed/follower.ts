@@ -1,11 +1,12 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { StoreError, toProblem } from '../errors.ts';
+import { compareTimestamps } from '../model/timestamp.ts';
 import type { Channel } from './channel.ts';
 import type { FollowContext, FollowOptions } from './context.ts';
 import { controlFrame, type Frame, passThrough, textFrame } from './frame.ts';
 import type { Holder } from './pinned-blocks.ts';
 import { readAhead } from './read-ahead.ts';
-import type { Selection } from './run.ts';
+import type { Run, Selection } from './run.ts';
 import type { Sink, SinkListener } from './sink.ts';
 
 /**
@@ -24,6 +25,9 @@ import type { Sink, SinkListener } from './sink.ts';
  * nothing left out below it and nothing written above it; joining and leaving happen at `sent` without a wait
  * between the comparison and the deed. So order, completeness and once-only need no further care.
  *
+ * A stream that begins at a time ahead of the log stays in catching up until that time: it looks at what each round
+ * brought and passes it over, and what is live need not compare times.
+ *
  * A consumer is cut for two reasons. It has taken nothing for ten seconds of what was handed to its connection;
  * or, having been live, a full buffer's worth waits behind that and it is not reading. A single commit can be
  * larger than that buffer, and every healthy consumer needs a moment for it: hence the short patience.
@@ -41,6 +45,8 @@ export class Follower implements SinkListener, Holder {
   #isEnding = false;
   #isCaughtUp = false;
   #hasScanned = false;
+  /** What is recorded up to then is passed over; undefined from the first event on that was recorded later. */
+  #recordedAfter: string | undefined;
   /** `sent` at the moment it became live. */
   #joinedAt = 0;
   /** `totalBytes` of the channel up to where this stream has written, while it lags. */
@@ -61,6 +67,7 @@ export class Follower implements SinkListener, Holder {
     this.#sink = options.sink;
     this.#cursor = start.position;
     this.#named = start.position;
+    this.#recordedAfter = start.recordedAfter;
     this.#end = Math.min(live ? Number.MAX_SAFE_INTEGER : start.head, filter.before - 1);
     this.#channel = context.fanOut.enter(filter, framing);
   }
@@ -181,14 +188,17 @@ export class Follower implements SinkListener, Holder {
         if (this.#isEnding) return await this.#finish(true);
         const { fanOut } = this.#context;
         const edge = Math.min(this.#end, this.#options.live ? fanOut.sent : this.#end);
-        if (this.#cursor < edge) await this.#advance(edge);
+        if (this.#cursor < edge && this.#recordedAfter !== undefined)
+          await this.#passOver(edge, this.#recordedAfter);
+        else if (this.#cursor < edge) await this.#advance(edge);
         else if (!this.#isCaughtUp && this.#cursor >= Math.min(this.#options.start.head, this.#end)) {
           this.#isCaughtUp = true;
           const position = this.#cursor;
           this.#tell(() => controlFrame('caught-up', { position }, { id: position }), position);
         } else if (this.#cursor >= this.#end) return await this.#finish(false);
-        else if (this.#cursor === fanOut.sent && this.#isCaughtUp) return this.#join();
-        else await this.#moved();
+        else if (this.#cursor !== fanOut.sent || !this.#isCaughtUp) await this.#moved();
+        else if (this.#recordedAfter === undefined) return this.#join();
+        else await this.#nextRound();
       }
     } catch (error) {
       await this.#fail(error);
@@ -218,10 +228,24 @@ export class Follower implements SinkListener, Holder {
 
   /** The tail of this process is behind the store: waits until it has moved. */
   async #moved(): Promise<void> {
-    const { fanOut, tail } = this.#context;
-    fanOut.wakeAfterRound(this);
-    tail.refresh();
+    this.#context.tail.refresh();
+    await this.#nextRound();
+  }
+
+  async #nextRound(): Promise<void> {
+    this.#context.fanOut.wakeAfterRound(this);
     await this.#sleep();
+  }
+
+  /** Goes behind the events up to `edge` that were recorded up to `time`. */
+  async #passOver(edge: number, time: string): Promise<void> {
+    const { backend, tail } = this.#context;
+    const span = { after: this.#cursor, until: edge };
+    let last: number;
+    if (tail.ring.covers(this.#cursor)) last = lastRecordedUpTo(time, tail.ring.between(span), edge);
+    else last = (await backend.head({ at: time })).position;
+    if (last < edge) this.#recordedAfter = undefined;
+    this.#cursor = Math.min(edge, Math.max(this.#cursor, last));
   }
 
   async #advance(edge: number): Promise<void> {
@@ -353,6 +377,17 @@ export class Follower implements SinkListener, Holder {
     }
     return this.#sink.write(frame);
   }
+}
+
+/** Position before the first event that was recorded after `time`; `until` when there is none. */
+function lastRecordedUpTo(time: string, runs: Iterable<Run>, until: number): number {
+  for (const { events } of runs) {
+    for (const { position, recordedAt } of events) {
+      if (position > until) return until;
+      if (compareTimestamps(recordedAt, time) > 0) return position - 1;
+    }
+  }
+  return until;
 }
 
 /** After so many bytes that were taken without a wait others get a turn of the event loop. */

@@ -77,7 +77,9 @@ export async function openStage(
     const filter = compileFilter(JSON.parse(query.get('filter') ?? '{}') as EventFilter);
     const framing = query.get('framing') === 'ndjson' ? 'ndjson' : 'sse';
     void (async () => {
-      const start = await feed.locate(after === null ? 'now' : { after: Number(after) });
+      const recordedUpTo = query.get('recordedUpTo');
+      const place = after === null ? 'now' : { after: Number(after) };
+      const start = await feed.locate(recordedUpTo === null ? place : { recordedUpTo });
       const sink = await Connection.open(incoming, response, ['Content-Type', 'text/event-stream']);
       const live = query.get('live') !== 'false';
       if (sink !== undefined) feed.follow({ filter, start, live, framing, sink, instance: '/stream' });
@@ -206,9 +208,16 @@ export class StreamClient {
 export function follow(
   t: Test,
   stage: Stage,
-  options: { after?: number; filter?: EventFilter; live?: boolean; framing?: 'ndjson' } = {},
+  options: {
+    after?: number;
+    recordedUpTo?: string;
+    filter?: EventFilter;
+    live?: boolean;
+    framing?: 'ndjson';
+  } = {},
 ): StreamClient {
   const query = new URLSearchParams();
+  if (options.recordedUpTo !== undefined) query.set('recordedUpTo', options.recordedUpTo);
   if (options.after !== undefined) query.set('after', `${options.after}`);
   if (options.filter !== undefined) query.set('filter', JSON.stringify(options.filter));
   if (options.live === false) query.set('live', 'false');

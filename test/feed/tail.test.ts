@@ -3,6 +3,7 @@ import { StoreError } from '../../src/errors.ts';
 import { Ring } from '../../src/feed/ring.ts';
 import { Run } from '../../src/feed/run.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { compileFilter } from '../../src/model/filter.ts';
 import type { CommittedEvent } from '../../src/store/group-commit.ts';
 import { append, eventually, follow, openStage, SharedMemory, upTo } from './stage.ts';
 
@@ -96,8 +97,78 @@ t.test('a stream starts at a time', async (t) => {
   const at = (recordedUpTo: string) => stage.feed.locate({ recordedUpTo });
   t.same(await at('2026-11-21T09:01:30.000Z'), { position: 4, head: 8, oldest: 1 });
   t.same(await at('2026-11-21T08:00:00.000Z'), { position: 0, head: 8, oldest: 1 });
-  t.same(await at('2027-01-01T00:00:00.000Z'), { position: 8, head: 8, oldest: 1 });
+  t.same(await at('2027-01-01T00:00:00.000Z'), {
+    position: 8,
+    head: 8,
+    oldest: 1,
+    recordedAfter: '2027-01-01T00:00:00.000Z',
+  });
   await t.rejects(stage.feed.locate({ after: 9 }), { code: 'POSITION_AHEAD', members: { head: 8 } });
+});
+
+t.test('a stream that starts at a time to come is sent nothing that is recorded before', async (t) => {
+  const timing = { checkpointMs: 60, tickMs: 10 };
+  let nowMs = Date.UTC(2026, 10, 21, 9, 0, 0);
+  const backend = new SharedMemory({ metrics: createMetrics(), now: () => nowMs });
+  const stage = await openStage(t, { backend, timing, ring: { eventsMax: 10 } });
+  const other = await openStage(t, { backend });
+  await append(stage, 2);
+  const recordedUpTo = '2026-11-21T09:00:59.999999Z';
+  const clients = [
+    follow(t, stage, { recordedUpTo }),
+    follow(t, stage, { recordedUpTo, filter: { eventTypes: ['B'] } }),
+  ] as const;
+  const [everything, filtered] = clients;
+  for (const client of clients) await client.until(() => client.named('caught-up').length > 0);
+  const late = await stage.feed.locate({ recordedUpTo });
+  for (let second = 0; second < 5; second += 1) {
+    await append(stage, 2);
+    await append(other, 2);
+    nowMs += 1000;
+  }
+  backend.wakeAll();
+  const passed = (frame: { id: string | undefined }) => frame.id === '22';
+  for (const client of clients) await client.until(() => client.named('checkpoint').some(passed));
+  await append(stage, 30, { batch: 3 });
+  nowMs = Date.UTC(2026, 10, 21, 9, 1, 0);
+  await append(stage, 3);
+  await append(stage, 2, { make: () => ({ type: 'B' }) });
+  await everything.until(() => everything.positions.length === 5);
+  await filtered.until(() => filtered.positions.length === 2);
+  t.same(everything.positions, upTo(53, 57));
+  t.same(filtered.positions, [56, 57]);
+  await append(other, 1);
+  // Once it has begun no times are compared.
+  nowMs = Date.UTC(2026, 10, 21, 9, 2, 0);
+  await append(stage, 1);
+  await everything.until(() => everything.positions.length === 7);
+  t.same(everything.positions, upTo(53, 59));
+
+  // A stream that opens late, when the tail has let go of what it has to pass over.
+  const frames: string[] = [];
+  stage.feed.follow({
+    start: late,
+    filter: compileFilter({}),
+    live: true,
+    framing: 'ndjson',
+    instance: '/',
+    sink: {
+      stalledSinceMs: undefined,
+      write: ({ payload }) => frames.push(payload.toString()) > 0,
+      end: () => undefined,
+      destroy: () => undefined,
+      listen: () => undefined,
+    },
+  });
+  await eventually(() => frames.join('').split('\n').length > 7, 'the late stream');
+  t.same(
+    frames
+      .join('')
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { position: number }).position),
+    upTo(53, 59),
+  );
 });
 
 t.test('the ring', async (t) => {
