@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { StoreError } from '../../errors.ts';
-import { codeOf, disk } from './disk.ts';
+import { codeOf, disk, syncFolder } from './disk.ts';
 import { LOG_FILE, type LogIdentity, MANIFEST_FILE, readIdentity, writeIdentity } from './manifest.ts';
 
 /** The files of a store, by what they are. */
@@ -29,15 +29,33 @@ export interface SegmentFile {
  * @throws StoreError VALIDATION_FAILED for a folder that holds something else.
  */
 export async function prepareFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o750 });
+  const made = await mkdir(folder, { recursive: true, mode: 0o750 });
   const names = await readdir(folder);
   if (names.includes(LOG_FILE)) return;
+  await syncParents(path.resolve(folder), made);
   const foreign = names.find((name) => name !== MANIFEST_FILE && !SEGMENT.test(name) && !OURS.test(name));
   if (foreign !== undefined) {
     throw new StoreError(
       'VALIDATION_FAILED',
       `The folder ${path.resolve(folder)} holds something else (${foreign}). Name an empty folder or one that does not exist.`,
     );
+  }
+}
+
+/**
+ * Makes the name of the folder durable, and the names of those above it that were made with it: after a power failure a
+ * new folder can be gone with all that was synced in it. One without a log may have been made by a start that was killed.
+ */
+async function syncParents(folder: string, made: string | undefined): Promise<void> {
+  const first = path.resolve(made ?? folder);
+  for (let above = folder; above.length >= first.length; above = path.dirname(above)) {
+    try {
+      await syncFolder(path.dirname(above));
+    } catch (error) {
+      // Whoever made the folder beforehand, as for a container, need not let the service look around beside it.
+      if (made !== undefined || codeOf(error) !== 'EACCES') throw error;
+    }
+    if (path.dirname(above) === above) return;
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { hasStrace, strace } from './injections.ts';
 import { live, tear } from './lives.ts';
@@ -43,6 +44,17 @@ if (hasStrace()) {
     const calls = await callsOf(t, where);
     t.strictSame(orderFaults(calls, where), []);
     t.ok(calls.some(({ name, path }) => name === 'rename' && path === `${segment}.tmp`));
+  });
+
+  t.test('a folder that is made is on the disk with those above it before anything is told', async (t) => {
+    const above = await folder(t);
+    const where = join(above, 'new', 'data');
+    const calls = await callsOf(t, where);
+    const told = calls.findIndex(({ name, arguments: text }) => name === 'write' && text.includes('"+ '));
+    for (const parent of [above, join(above, 'new')]) {
+      const synced = calls.findIndex(({ name, path }) => name === 'fsync' && path === parent);
+      t.ok(synced >= 0 && synced < told, parent);
+    }
   });
 } else {
   t.comment('strace is not installed: the order of system calls was not looked at');
