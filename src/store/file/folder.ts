@@ -3,7 +3,14 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { StoreError } from '../../errors.ts';
 import { codeOf, disk, syncFolder } from './disk.ts';
-import { LOG_FILE, type LogIdentity, MANIFEST_FILE, readIdentity, writeIdentity } from './manifest.ts';
+import {
+  DamagedFile,
+  LOG_FILE,
+  type LogIdentity,
+  MANIFEST_FILE,
+  readIdentity,
+  writeIdentity,
+} from './manifest.ts';
 
 /** The files of a store, by what they are. */
 export const INDEX_FILE = 'index.sqlite';
@@ -68,19 +75,31 @@ export async function holdsLog(folder: string): Promise<boolean> {
   return names.some((name) => name === LOG_FILE || name === MANIFEST_FILE || SEGMENT.test(name));
 }
 
-/** The identity of the log; an empty folder gets one. @throws StoreError VALIDATION_FAILED when it is lost. */
+/**
+ * The identity of the log; an empty folder gets one.
+ *
+ * @throws StoreError VALIDATION_FAILED when it is lost or damaged: another one would be another log to every client.
+ */
 export async function identify(folder: string, hasSegments: boolean): Promise<LogIdentity> {
-  const known = await readIdentity(folder);
-  if (known !== undefined) return known;
-  if (hasSegments) {
-    throw new StoreError(
-      'VALIDATION_FAILED',
-      `${path.resolve(folder, LOG_FILE)} is missing, and the folder has segments. Bring it back from a backup.`,
-    );
+  let known: LogIdentity | undefined;
+  try {
+    known = await readIdentity(folder);
+  } catch (error) {
+    if (!(error instanceof DamagedFile)) throw error;
+    throw lostIdentity(folder, `is damaged: it ${error.what}`);
   }
+  if (known !== undefined) return known;
+  if (hasSegments) throw lostIdentity(folder, 'is missing, and the folder has segments');
   const identity: LogIdentity = { format: 1, logId: randomUUID() };
   await writeIdentity(folder, identity);
   return identity;
+}
+
+function lostIdentity(folder: string, what: string): StoreError {
+  return new StoreError(
+    'VALIDATION_FAILED',
+    `${path.resolve(folder, LOG_FILE)} ${what}. Nothing of the log was changed. Bring this file back from a backup of the same log.`,
+  );
 }
 
 /** The segments that are there, in the order of their names: of those of one second in that of their numbers. */

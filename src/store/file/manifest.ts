@@ -56,11 +56,13 @@ export const MANIFEST_FILE = 'manifest.json';
 /** A file that is there, and does not say what it said when it was written. */
 export class DamagedFile extends Error {
   readonly file: string;
+  readonly what: string;
 
   constructor(file: string, what: string) {
     super(`${file}: ${what}`);
     this.name = 'DamagedFile';
     this.file = file;
+    this.what = what;
   }
 }
 

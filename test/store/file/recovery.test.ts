@@ -189,6 +189,34 @@ t.test('a folder is for one process, and is free when that is killed', async (t)
   await mine.stop();
 });
 
+t.test(
+  'a log whose identity is damaged or missing is not started, and says which file is to be brought back',
+  async (t) => {
+    const where = await folder(t);
+    const backend = await open(where, ONE_FILE);
+    await fill(backend, 3);
+    const before = await contentOf(backend);
+    await backend.stop();
+    const file = join(where, 'log.json');
+    const good = await readFile(file);
+    const damages: Readonly<Record<string, () => Promise<unknown>>> = {
+      'is damaged: it disagrees with its own checksum': () => flipBit(file, 20, 1),
+      'is damaged: it is not JSON any more': () => truncate(file, 20),
+      'is missing, and the folder has segments': () => rm(file),
+    };
+    for (const [what, damage] of Object.entries(damages)) {
+      await writeFile(file, good);
+      await damage();
+      const message = new RegExp(`log.json ${what}. .*backup`);
+      await t.rejects(open(where, ONE_FILE), { code: 'VALIDATION_FAILED', message });
+    }
+    await writeFile(file, good);
+    const again = await open(where, ONE_FILE);
+    t.strictSame(await contentOf(again), before);
+    await again.stop();
+  },
+);
+
 t.test('a folder that holds something else is left alone', async (t) => {
   const where = await folder(t);
   await writeFile(join(where, 'thesis.txt'), 'x');
