@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { TSchema } from '@sinclair/typebox';
-import { isMap, isScalar, LineCounter, parseDocument, type YAMLMap } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from 'yaml';
 import { didYouMean } from './spelling.ts';
 
 /** A value that somebody gave, with where it stands and how much it weighs: file 1, environment 2, flag 3. */
@@ -174,6 +174,7 @@ function entriesOf(
     const key = prefix + String(isScalar(node) ? node.value : node);
     if (isMap(value)) return entriesOf(value, `${key}.`, lines);
     const line = lines.linePos(isScalar(node) ? (node.range?.[0] ?? 0) : 0).line;
+    if (isSeq(value)) return [{ key, value: value.toJSON(), line }];
     return [{ key, value: isScalar(value) ? value.value : null, line }];
   });
 }
@@ -182,6 +183,13 @@ function entriesOf(
 function fromText(text: string, schema: TSchema | undefined): unknown {
   if (schema?.['type'] === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
   if (schema?.['type'] === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  if (schema?.['type'] === 'array') {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  }
   return text;
 }
 

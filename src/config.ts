@@ -5,6 +5,7 @@ import { Value } from '@sinclair/typebox/value';
 import { type Finding, type Found, readEnvironment, readFile, readFlags } from './config-sources.ts';
 import { chooseStore, redactUrl, shown } from './config-store.ts';
 import { LIMITS } from './limits.ts';
+import { RetentionRule, RetentionRules } from './model/retention-rule.ts';
 import { scheduleProblem } from './model/schedule.ts';
 import { didYouMean } from './spelling.ts';
 
@@ -59,10 +60,13 @@ export const Settings = Type.Object({
     }),
   }),
   retention: Type.Object({
-    defaultPolicy: Type.Union([Type.Literal('infinite'), Type.Literal('time'), Type.Literal('count')], {
-      default: 'infinite',
-      description: 'What is kept until `PUT /v1/retention` says otherwise',
-    }),
+    defaultPolicy: Type.Union(
+      [Type.Literal('infinite'), Type.Literal('time'), Type.Literal('count'), Type.Literal('custom')],
+      {
+        default: 'infinite',
+        description: 'What is kept until `PUT /v1/retention` says otherwise; `custom`: by rules',
+      },
+    ),
     timePolicy: Type.Object({
       retainDays: Type.Integer({ minimum: 1, maximum: 36_500, description: 'For `time`: days' }),
     }),
@@ -73,9 +77,15 @@ export const Settings = Type.Object({
         description: 'For `count`: the latest so many events',
       }),
     }),
+    customPolicy: Type.Object({
+      rules: Type.Unsafe<RetentionRule[]>({
+        ...RetentionRules,
+        description: 'For `custom`: `rules` as `PUT /v1/retention` takes them; JSON outside of the file',
+      }),
+    }),
     schedule: Type.String({
       minLength: 1,
-      description: 'When `time` and `count` are applied, as in cron and in UTC, such as `0 3 * * *`',
+      description: 'When the policy is applied, as in cron and in UTC, such as `0 3 * * *`',
     }),
     archive: Type.String({
       minLength: 1,
@@ -154,7 +164,8 @@ export interface Config {
 export type RetentionSettings =
   | { readonly policy: 'infinite' }
   | { readonly policy: 'time'; readonly retainDays: number; readonly schedule?: string }
-  | { readonly policy: 'count'; readonly retainEvents: number; readonly schedule?: string };
+  | { readonly policy: 'count'; readonly retainEvents: number; readonly schedule?: string }
+  | { readonly policy: 'rules'; readonly rules: RetentionRule[]; readonly schedule?: string };
 
 export interface ConfigSources {
   /** Flags only, such as `['--port', '8080']`. */
@@ -270,7 +281,7 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
     },
     settings: all.map(({ key, source, value: given }) => ({
       key,
-      value: key === 'store' ? redactUrl(String(given)) : ((given ?? null) as EffectiveSetting['value']),
+      value: key === 'store' ? redactUrl(String(given)) : plainValue(given),
       source,
     })),
   };
@@ -293,16 +304,20 @@ function chooseRetention(get: (key: string) => Found, faults: string[]): Config[
     if (found.value === undefined && named.value === policy) {
       faults.push(`${key}: is missing, and retention.defaultPolicy (${named.source}) needs it.`);
     }
-    return Number(found.value);
+    return found.value;
   };
-  const retainDays = given('retention.timePolicy.retainDays', 'time');
-  const retainEvents = given('retention.countPolicy.retainEvents', 'count');
+  const retainDays = Number(given('retention.timePolicy.retainDays', 'time'));
+  const retainEvents = Number(given('retention.countPolicy.retainEvents', 'count'));
+  const rules = (given('retention.customPolicy.rules', 'custom') ?? []) as RetentionRule[];
   const due = chooseSchedule(get('retention.schedule'), named, faults);
   switch (named.value) {
     case 'time':
       return { policy: { policy: 'time', retainDays, ...due }, ...where };
     case 'count':
       return { policy: { policy: 'count', retainEvents, ...due }, ...where };
+    // The name of the setting, and that of the request.
+    case 'custom':
+      return { policy: { policy: 'rules', rules, ...due }, ...where };
     default:
       return { policy: { policy: 'infinite' }, ...where };
   }
@@ -367,9 +382,31 @@ function valueProblem({ key, value }: Found, schema: TSchema): string | undefine
   if (schema['type'] === 'integer')
     return `has to be a whole number from ${schema['minimum']} to ${schema['maximum']}.`;
   if (schema['type'] === 'boolean') return 'has to be true or false.';
+  if (schema['type'] === 'array') return rulesProblem(value, schema);
   const choices: string[] = (schema['anyOf'] ?? []).map((choice: { const: string }) => choice.const);
   if (choices.length === 0) return 'has to be text, and not empty.';
   return `has to be one of ${choices.join(', ')}.${didYouMean(String(value), choices)}`;
+}
+
+/** What is wrong with the first rule that is none. */
+function rulesProblem(value: unknown, schema: TSchema): string {
+  const names = Object.keys(RetentionRule.properties);
+  const hint = ` A rule is {${names.map((name) => `${name}?`).join(', ')}}, as in PUT /v1/retention.`;
+  if (!Array.isArray(value)) return `has to be a list of rules.${hint}`;
+  const [error] = [...Value.Errors(schema, value)];
+  if (error === undefined || error.path === '')
+    return `has to be a list of 1 to ${schema['maxItems']} rules.`;
+  const name = error.path.split('/').at(-1) ?? '';
+  if (/^\/\d+\/[^/]+$/.test(error.path) && !names.includes(name)) {
+    return `${error.path} is not a member of a rule.${didYouMean(name, names)}${hint}`;
+  }
+  return `${error.path} = ${JSON.stringify(error.value)} is not valid (${error.message}).${hint}`;
+}
+
+/** As one line of `stele config` shows it. */
+function plainValue(value: unknown): EffectiveSetting['value'] {
+  if (Array.isArray(value)) return JSON.stringify(value);
+  return (value ?? null) as EffectiveSetting['value'];
 }
 
 function leaves(schema: TSchema, prefix: string): [string, TSchema][] {

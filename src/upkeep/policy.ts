@@ -1,21 +1,18 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { termsOf } from '../model/event.ts';
-import { compileFilter, EventFilter, type Filter, matchesFilter } from '../model/filter.ts';
+import { type Filter, matchesFilter } from '../model/filter.ts';
+import {
+  filterOf,
+  RetainDays,
+  RetainEvents,
+  type RetentionRule,
+  RetentionRules,
+} from '../model/retention-rule.ts';
 import { formatTimestamp } from '../model/timestamp.ts';
 import type { Backend, Removal } from '../store/store.ts';
 import { latest } from './latest.ts';
 
 /** What a log keeps, and for how long. */
-const Days = Type.Integer({
-  minimum: 1,
-  maximum: 36_500,
-  description: 'Events are kept for so many days after they were recorded.',
-});
-const Count = Type.Integer({
-  minimum: 1,
-  maximum: Number.MAX_SAFE_INTEGER,
-  description: 'So many of the latest events are kept. The system’s own records do not count.',
-});
 const Schedule = Type.String({
   maxLength: 100,
   description:
@@ -25,34 +22,15 @@ const Schedule = Type.String({
 const Common = { schedule: Type.Optional(Schedule), dropIndex: Type.Optional(Type.Boolean()) };
 const strict = { additionalProperties: false } as const;
 
-export const RetentionRule = Type.Object(
-  {
-    types: EventFilter.properties.eventTypes,
-    tags: EventFilter.properties.tags,
-    retainDays: Type.Optional(Days),
-    retainEvents: Type.Optional(Count),
-  },
-  {
-    ...strict,
-    description:
-      'What an event is kept by, if it matches. Without `retainDays` and `retainEvents`: for ever.',
-  },
-);
-export type RetentionRule = Static<typeof RetentionRule>;
-
 export const RetentionPolicy = Type.Union(
   [
     Type.Object({ policy: Type.Literal('infinite') }, { ...strict, description: 'Everything is kept.' }),
-    Type.Object({ policy: Type.Literal('time'), retainDays: Days, ...Common }, strict),
-    Type.Object({ policy: Type.Literal('count'), retainEvents: Count, ...Common }, strict),
+    Type.Object({ policy: Type.Literal('time'), retainDays: RetainDays, ...Common }, strict),
+    Type.Object({ policy: Type.Literal('count'), retainEvents: RetainEvents, ...Common }, strict),
     Type.Object(
       {
         policy: Type.Literal('rules'),
-        rules: Type.Array(RetentionRule, {
-          minItems: 1,
-          maxItems: 64,
-          description: 'The first rule that an event matches decides; events that match none are kept.',
-        }),
+        rules: RetentionRules,
         schedule: Type.Optional(Schedule),
       },
       strict,
@@ -65,14 +43,6 @@ export const RetentionPolicy = Type.Union(
   },
 );
 export type RetentionPolicy = Static<typeof RetentionPolicy>;
-
-/** The filter of a rule. @throws StoreError VALIDATION_FAILED */
-export function filterOf({ types, tags }: RetentionRule): Filter {
-  return compileFilter({
-    ...(types === undefined ? {} : { eventTypes: types }),
-    ...(tags === undefined ? {} : { tags }),
-  });
-}
 
 const DAY_MS = 86_400_000;
 /** Single events that one run removes; the next one goes on. */

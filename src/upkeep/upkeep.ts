@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
+import { filterOf } from '../model/retention-rule.ts';
 import { nextDue, scheduleProblem } from '../model/schedule.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import { LAST_BACKUP, NOTES, POLICY, SCHEDULE } from '../store/notes.ts';
@@ -10,7 +11,7 @@ import { systemEvent } from '../store/system-event.ts';
 import { backup } from './backup.ts';
 import { type CompactionRequest, compaction, lastBefore } from './compaction.ts';
 import { type Job, Jobs } from './jobs.ts';
-import { filterOf, type RetentionPolicy } from './policy.ts';
+import type { RetentionPolicy } from './policy.ts';
 import { requireArchive } from './removal-job.ts';
 import { rehearse, retention } from './retention.ts';
 
