@@ -13,6 +13,7 @@ import type { PostgresOptions } from './options.ts';
  *
  * The breaker keeps requests away from a database that does not answer: after three failures in a row a caller
  * is refused at once, until a random time has passed (full jitter, at most five seconds) and one of them may try.
+ * The others are refused until that one knows: a database that comes back is not to be met by all who wait.
  */
 export type Logger = {
   info(details: object, message: string): void;
@@ -36,6 +37,8 @@ export class Connections {
   readonly #statementNames = new Map<string, string>();
   #failures = 0;
   #openUntilMs = 0;
+  /** Somebody tries whether the database answers again. All that is waited for meanwhile has a time limit. */
+  #isProbing = false;
   #stopped = false;
 
   constructor(options: PostgresOptions, { metrics, logger }: { metrics: Metrics; logger: Logger }) {
@@ -59,7 +62,8 @@ export class Connections {
   }
 
   get breakerOpen(): boolean {
-    return this.#failures >= FAILURES_TO_OPEN && performance.now() < this.#openUntilMs;
+    if (this.#failures < FAILURES_TO_OPEN) return false;
+    return this.#isProbing || performance.now() < this.#openUntilMs;
   }
 
   /**
@@ -73,11 +77,11 @@ export class Connections {
     statementTimeoutMs: number;
     pipeline?: boolean;
   }): Promise<pg.Client> {
-    this.#refuseIfOpen();
     const lockTimeoutMs = Math.min(this.#options.lockTimeoutMs, statementTimeoutMs);
     const client = new pg.Client({ ...this.#config(statementTimeoutMs, lockTimeoutMs), pipeline });
     client.on('error', (error) => this.#broke(error));
     client.on('end', () => this.#clients.delete(client));
+    const isProbe = this.#enter();
     this.#clients.add(client);
     try {
       await client.connect();
@@ -85,6 +89,8 @@ export class Connections {
       this.#clients.delete(client);
       this.#failed(error);
       throw translate(error, 'connecting');
+    } finally {
+      if (isProbe) this.#isProbing = false;
     }
     this.#succeeded();
     return client;
@@ -131,14 +137,7 @@ export class Connections {
 
   /** Lends a client of the pool. A client whose session may be in doubt after a failure is thrown away. */
   async withClient<T>(what: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    this.#refuseIfOpen();
-    let client: pg.PoolClient;
-    try {
-      client = await this.#pool.connect();
-    } catch (error) {
-      this.#failed(error);
-      throw translate(error, what);
-    }
+    const client = await this.#borrow(what);
     try {
       const result = await work(client);
       this.#succeeded();
@@ -150,6 +149,28 @@ export class Connections {
       client.release(state === undefined || state.startsWith('57P') || state.startsWith('08'));
       throw translate(error, what);
     }
+  }
+
+  async #borrow(what: string): Promise<pg.PoolClient> {
+    const ping: pg.QueryConfig & pg.ClientConfig = {
+      text: 'select',
+      query_timeout: this.#options.connectTimeoutMs,
+    };
+    const isProbe = this.#enter();
+    let client: pg.PoolClient | undefined;
+    try {
+      client = await this.#pool.connect();
+      // A client that was idle says nothing about the database, and the work itself may take minutes.
+      if (isProbe) await client.query(ping);
+    } catch (error) {
+      client?.release(true);
+      this.#failed(error);
+      throw translate(error, what);
+    } finally {
+      if (isProbe) this.#isProbing = false;
+    }
+    if (isProbe) this.#succeeded();
+    return client;
   }
 
   async stop(): Promise<void> {
@@ -189,9 +210,14 @@ export class Connections {
     };
   }
 
-  #refuseIfOpen(): void {
+  /** Refuses the caller while the breaker is open. True for the one that is to find out whether it still has to be. */
+  #enter(): boolean {
     if (this.#stopped) throw new StoreError('STORAGE_UNAVAILABLE', 'The service is stopping.');
-    if (!this.breakerOpen) return;
+    if (this.#failures < FAILURES_TO_OPEN) return false;
+    if (!this.breakerOpen) {
+      this.#isProbing = true;
+      return true;
+    }
     this.#metrics.breakerOpen.set(1);
     const retryAfterSeconds = Math.max(1, Math.ceil((this.#openUntilMs - performance.now()) / 1000));
     throw new StoreError('STORAGE_UNAVAILABLE', 'The database cannot be reached.', { retryAfterSeconds });
