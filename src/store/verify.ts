@@ -29,10 +29,10 @@ export const FINDINGS_MAX = 100;
  * recording that never go back, bodies that are JSON, and the terms that follow from them.
  */
 export async function verifyLog(
-  backend: Backend,
+  log: Pick<Backend, 'head' | 'records'>,
   { signal, onProgress }: VerifyOptions,
 ): Promise<VerifiedLog> {
-  const { position: upTo, oldest } = await backend.head();
+  const { position: upTo, oldest } = await log.head();
   const findings: VerifyFinding[] = [];
   const found = (position: number, what: string) => {
     if (findings.length < FINDINGS_MAX) findings.push({ position, what });
@@ -41,7 +41,7 @@ export async function verifyLog(
   let events = 0;
   let last = oldest - 1;
   let lastRecordedAt = '';
-  for await (const block of backend.records({ after: oldest - 1, upTo }, { signal })) {
+  for await (const block of log.records({ after: oldest - 1, upTo }, { signal })) {
     for (const event of block) {
       const { position, recordedAt } = event;
       if (position !== last + 1) found(last + 1, missing(last + 1, position - 1));
@@ -60,7 +60,7 @@ export async function verifyLog(
   }
   signal.throwIfAborted();
   if (last < upTo) found(last + 1, missing(last + 1, upTo));
-  await nameRepeated(backend, { ids: ids.suspects(), after: oldest - 1, upTo, signal, found });
+  await nameRepeated(log, { ids: ids.suspects(), after: oldest - 1, upTo, signal, found });
   return { events, oldest, position: upTo, findings };
 }
 
@@ -106,7 +106,7 @@ function half(id: string): bigint {
 
 /** Most suspects share half of an id and no more; a second reading tells. */
 async function nameRepeated(
-  backend: Backend,
+  log: Pick<Backend, 'records'>,
   options: {
     ids: ReadonlySet<bigint>;
     after: number;
@@ -118,7 +118,7 @@ async function nameRepeated(
   const { ids, after, upTo, signal, found } = options;
   if (ids.size === 0) return;
   const first = new Map<string, number>();
-  for await (const block of backend.records({ after, upTo }, { signal })) {
+  for await (const block of log.records({ after, upTo }, { signal })) {
     for (const { id, position } of block) {
       if (!ids.has(half(id))) continue;
       const before = first.get(id);

@@ -15,13 +15,13 @@ export async function noteIndexSum(folder: string): Promise<void> {
   await replaceFile(path.join(folder, INDEX_SUM_FILE), (fd) => writeAll(fd, Buffer.from(sum), 0));
 }
 
-/** Whether the index is what the last stop noted, if it did. */
-export async function isIndexAsNoted(folder: string): Promise<boolean> {
+/** Whether the index is what the last stop noted, if it did. The note is for one start, unless it `isKept`. */
+export async function isIndexAsNoted(folder: string, { isKept = false } = {}): Promise<boolean> {
   const file = path.join(folder, INDEX_SUM_FILE);
   const noted = await readFile(file, 'latin1').catch(ignoreMissing);
   if (noted === undefined) return true;
   const isSame = (await fileSum(path.join(folder, INDEX_FILE))) === noted;
-  await removeFile(file);
+  if (!isKept) await removeFile(file);
   return isSame;
 }
 

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { StoreError } from '../../errors.ts';
+
+const LOCK_FILE = 'lock';
 
 type Database = InstanceType<typeof DatabaseSync>;
 
@@ -19,7 +22,7 @@ export class FolderLock {
 
   /** @throws StoreError STORAGE_UNAVAILABLE when another store has the folder. */
   static take(folder: string): FolderLock {
-    const database = new DatabaseSync(path.join(folder, 'lock'));
+    const database = new DatabaseSync(path.join(folder, LOCK_FILE));
     try {
       database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     } catch (error) {
@@ -31,6 +34,11 @@ export class FolderLock {
       );
     }
     return new FolderLock(database);
+  }
+
+  /** The same for those that only read: where no store ever took the lock, they leave none behind. */
+  static takeIfThere(folder: string): FolderLock | undefined {
+    return existsSync(path.join(folder, LOCK_FILE)) ? FolderLock.take(folder) : undefined;
   }
 
   release(): void {

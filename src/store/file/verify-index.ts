@@ -1,6 +1,7 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { StoreError } from '../../errors.ts';
 import { EventIndex } from './event-index.ts';
@@ -33,26 +34,41 @@ const MEMORY_BYTES = 32 * 1024 * 1024;
 export async function verifyIndex(folder: string): Promise<Finding[]> {
   const file = path.join(folder, INDEX_FILE);
   if ((await stat(file).catch(() => undefined)) === undefined) return [];
-  let lock: FolderLock;
+  let lock: FolderLock | undefined;
   try {
-    lock = FolderLock.take(folder);
+    lock = FolderLock.takeIfThere(folder);
   } catch (error) {
     if (error instanceof StoreError) return [];
     throw error;
   }
-  const kept = new DatabaseSync(file, { readOnly: true });
+  const scratch = await mkdtemp(path.join(tmpdir(), 'stele-verify-'));
+  let kept: Database | undefined;
   try {
-    return await compare(folder, kept);
+    kept = await openUntouched(file, scratch);
+    return await compare(folder, kept, scratch);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return [found(0, `cannot be compared with the log: ${reason}`)];
   } finally {
-    kept.close();
-    lock.release();
+    kept?.close();
+    await rm(scratch, { recursive: true, force: true });
+    lock?.release();
   }
 }
 
-async function compare(folder: string, kept: Database): Promise<Finding[]> {
+/**
+ * A reader of a database with a write-ahead log makes files beside it, unless it is told that nothing changes. What a
+ * killed process left in such a log belongs to the database, so the two are then read as copies.
+ */
+async function openUntouched(file: string, scratch: string): Promise<Database> {
+  const left = (await stat(`${file}-wal`).catch(() => undefined))?.size ?? 0;
+  if (left === 0) return new DatabaseSync(`${pathToFileURL(file).href}?immutable=1`, { readOnly: true });
+  const copy = path.join(scratch, 'kept.sqlite');
+  for (const suffix of ['', '-wal']) await copyFile(`${file}${suffix}`, `${copy}${suffix}`);
+  return new DatabaseSync(copy, { readOnly: true });
+}
+
+async function compare(folder: string, kept: Database, scratch: string): Promise<Finding[]> {
   const identity = await readIdentity(folder);
   const manifest = await readManifest(folder);
   const recall = (name: string) =>
@@ -67,7 +83,6 @@ async function compare(folder: string, kept: Database): Promise<Finding[]> {
   const [said] = rowsOf(kept, 'PRAGMA integrity_check(1)');
   if (said?.[0] !== 'ok') return [found(0, `is damaged: ${said?.[0]}`)];
 
-  const scratch = await mkdtemp(path.join(tmpdir(), 'stele-verify-'));
   const files = new SegmentFiles(folder);
   let second: Database | undefined;
   try {
@@ -91,7 +106,6 @@ async function compare(folder: string, kept: Database): Promise<Finding[]> {
   } finally {
     second?.close();
     await files.close();
-    await rm(scratch, { recursive: true, force: true });
   }
 }
 
