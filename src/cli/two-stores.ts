@@ -34,12 +34,14 @@ export async function betweenStores(
     target: Backend,
     options: Required<Pick<CopyOptions, 'signal' | 'isDamagedTaken' | 'onProgress'>>,
   ) => Promise<object>,
+  check: (source: Backend, signal: AbortSignal) => Promise<unknown> = async () => undefined,
 ): Promise<number> {
   const { onProgress, stop } = copyProgress();
   const result = await interruptible((signal) =>
-    withSource(from, { isDamagedTaken, signal }, (source) =>
-      withStore(to, (target) => work(source, target, { signal, isDamagedTaken, onProgress })),
-    ),
+    withSource(from, { isDamagedTaken, signal }, async (source) => {
+      await check(source, signal);
+      return await withStore(to, (target) => work(source, target, { signal, isDamagedTaken, onProgress }));
+    }),
   ).finally(stop);
   if (result === undefined) return EXIT.failure;
   const { done, damaged } = result;

@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.ts';
+import { compareTimestamps } from '../model/timestamp.ts';
 import { type CopyOptions, type CopyResult, copyLog } from './copy.ts';
 import { NOTES, NOTES_OF_ONE_LOG } from './notes.ts';
 import type { Backend, DocumentWrite } from './store.ts';
@@ -16,6 +17,42 @@ export interface RestoreOptions extends Pick<CopyOptions, 'signal' | 'isDamagedT
 
 export type RestoreResult = CopyResult & { readonly restoredTo: number };
 
+export interface RestorePoint {
+  readonly upTo: number;
+  /** Documents that were written later are left out. */
+  readonly restoreAt: string;
+}
+
+/**
+ * Where a restore ends. @throws StoreError NOT_FOUND for a log without events, VALIDATION_FAILED for a moment that it
+ * does not reach: what it lacks may have been there at that moment, and nobody would see that it is not restored.
+ */
+export async function restorePoint(
+  from: Backend,
+  until: RestoreOptions['until'],
+  signal: AbortSignal,
+): Promise<RestorePoint> {
+  const { position, oldest } = await from.head();
+  if (position === 0) {
+    throw new StoreError('NOT_FOUND', 'The backup holds no events. Is it the right folder?');
+  }
+  if (until === undefined || until === position)
+    return { upTo: position, restoreAt: '9999-12-31T23:59:59.999Z' };
+  const [first, last] = [await recordedAt(from, oldest, signal), await recordedAt(from, position, signal)];
+  const bounds = `positions ${oldest} to ${position}, recorded from ${first} to ${last}`;
+  const refusal = (what: string) =>
+    new StoreError('VALIDATION_FAILED', `${until} lies ${what}: the backup holds ${bounds}.`);
+  const isBehind = typeof until === 'number' ? until > position : compareTimestamps(until, last) > 0;
+  if (isBehind) throw refusal('behind the last event');
+  if (typeof until === 'number') {
+    if (until < oldest) throw refusal('before the first event');
+    return { upTo: until, restoreAt: await recordedAt(from, until, signal) };
+  }
+  const { position: upTo } = await from.head({ at: until });
+  if (upTo < oldest) throw refusal('before the first event');
+  return { upTo, restoreAt: until };
+}
+
 /** @throws StoreError LOG_MISMATCH for a target that is not empty and not an unfinished restore of the same. */
 export async function restoreLog(
   from: Backend,
@@ -25,12 +62,7 @@ export async function restoreLog(
   if (from.logId === to.logId) {
     throw new StoreError('LOG_MISMATCH', 'The target is this very log. Restore into an empty store.');
   }
-  const head = await from.head(typeof until === 'string' ? { at: until } : {});
-  if ((await from.head()).position === 0) {
-    throw new StoreError('NOT_FOUND', 'The backup holds no events. Is it the right folder?');
-  }
-  const upTo = typeof until === 'number' ? Math.min(until, head.position) : head.position;
-  const restoreAt = typeof until === 'string' ? until : await recordedAt(from, upTo, signal);
+  const { upTo, restoreAt } = await restorePoint(from, until, signal);
   const options: CopyOptions = { signal, compare: 'all', upTo, restoreAt, isDamagedTaken };
   const copied = await copyLog(from, to, onProgress === undefined ? options : { ...options, onProgress });
   const event = systemEvent('$stele.restored', { log: from.logId, position: upTo });
@@ -55,13 +87,12 @@ async function withoutNotes(to: Backend): Promise<DocumentWrite[]> {
   return writes;
 }
 
-/** When the last event up to a position was recorded; the end of time where everything is restored. */
-async function recordedAt(from: Backend, upTo: number, signal: AbortSignal): Promise<string> {
-  const { position, oldest } = await from.head();
-  if (upTo >= position) return '9999-12-31T23:59:59.999Z';
-  let last = '';
-  for await (const block of from.records({ after: Math.max(oldest, upTo) - 1, upTo }, { signal })) {
-    last = block.at(-1)?.recordedAt ?? last;
+/** When the event at a position was recorded, or the first behind it where it is missing. */
+async function recordedAt(from: Backend, position: number, signal: AbortSignal): Promise<string> {
+  const { position: upTo } = await from.head();
+  for await (const [event] of from.records({ after: position - 1, upTo }, { signal })) {
+    if (event !== undefined) return event.recordedAt;
   }
-  return last;
+  signal.throwIfAborted();
+  throw new StoreError('STORAGE_ERROR', `Nothing can be read from position ${position} on.`);
 }
