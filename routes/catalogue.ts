@@ -5,6 +5,7 @@ import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import { openText, sealText } from '../src/model/cursor.ts';
 import { TagKey } from '../src/model/tags.ts';
+import { Text } from '../src/model/text.ts';
 import { sendJson } from './answer.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { Service } from './context.ts';
@@ -59,7 +60,7 @@ const TagParams = Type.Object({ key: TagKey });
 const TagQuery = Type.Object(
   {
     prefix: Type.Optional(
-      Type.String({
+      Text({
         maxLength: LIMITS.tagValueLengthMax,
         description: 'Only values that start with this.',
       }),
@@ -68,7 +69,7 @@ const TagQuery = Type.Object(
     cursor: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 4096,
+        maxLength: LIMITS.cursorLengthMax,
         description: '`next` of the page before, with the same prefix.',
       }),
     ),

@@ -7,6 +7,7 @@ import { ScanGate } from '../src/feed/scan-gate.ts';
 import { LIMITS } from '../src/limits.ts';
 import { isUuid, RecordedEvent, renderEvent, type StoredEvent } from '../src/model/event.ts';
 import { compileFilter, EventFilter, type Filter, PageMembers } from '../src/model/filter.ts';
+import { Text } from '../src/model/text.ts';
 import type { Backend } from '../src/store/store.ts';
 import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
 import { parseBody } from './body.ts';
@@ -61,7 +62,7 @@ const EventPage = Type.Object(
 
 const EventParams = Type.Object({ id: Type.String({ format: 'uuid', description: 'Id of an event.' }) });
 const CorrelationParams = Type.Object({
-  id: Type.String({
+  id: Text({
     minLength: 1,
     maxLength: LIMITS.metadataValueLengthMax,
     description: 'Value of `metadata.correlationId`.',

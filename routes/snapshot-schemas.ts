@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { LIMITS } from '../src/limits.ts';
 import { EventFilter } from '../src/model/filter.ts';
+import { Text } from '../src/model/text.ts';
 import { ReadParameters } from './read.ts';
 
 /** The shapes of snapshots, and of what is asked about them. */
@@ -30,7 +31,7 @@ export const SnapshotInput = Type.Object(
   },
 );
 
-export const AggregateId = Type.String({
+export const AggregateId = Text({
   minLength: 1,
   maxLength: LIMITS.aggregateIdLengthMax,
   pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$',

@@ -16,7 +16,10 @@ export const LIMITS = {
   typeLengthMax: 255,
   jsonDepthMax: 64,
   idempotencyKeyLengthMax: 255,
-  /** Metadata members that filters name are indexed, and an index entry of PostgreSQL holds 2,700 bytes. */
+  /**
+   * In characters of up to four bytes, like the length of a tag value and of an aggregateId. Metadata members that
+   * filters name are indexed, and an index entry of PostgreSQL holds 2,700 bytes.
+   */
   metadataValueLengthMax: 512,
   aggregateIdLengthMax: 255,
   /** Body of a request that writes a snapshot. */
@@ -39,8 +42,10 @@ export const LIMITS = {
   tagKeysListedMax: 1000,
   aggregateGroupsMax: 1000,
   urlLengthMax: 64 * 1024,
-  /** The longest identifier (aggregateId) in the longest encoding: nine characters for one of three bytes. */
-  pathSegmentLengthMax: 255 * 9,
+  /** The longest text of a path (a correlationId) in the longest encoding: twelve characters for one of four bytes. */
+  pathSegmentLengthMax: 512 * 12,
+  /** Those of tag values hold a value and a prefix, in which JSON writes six characters for a control character. */
+  cursorLengthMax: 8192,
 
   // HTTP. A client that is slower than this, or says nothing for so long, is cut off: it holds a connection.
   headerBytesMax: 80 * 1024,
@@ -140,6 +145,9 @@ assertRelation(LIMITS.pageSizeDefault <= LIMITS.pageSizeMax, 'the default page m
 assertRelation(LIMITS.snapshotBytesMax <= LIMITS.commitBytesMax, 'a snapshot must fit into one commit');
 assertRelation(LIMITS.outcomeWaitMs < LIMITS.shutdownMs, 'a stopping service waits for outcomes');
 assertRelation(LIMITS.urlLengthMax < LIMITS.headerBytesMax, 'a URL must fit into the header');
-assertRelation(LIMITS.aggregateIdLengthMax * 9 <= LIMITS.pathSegmentLengthMax, 'an id must fit into a path');
+assertRelation(
+  Math.max(LIMITS.aggregateIdLengthMax, LIMITS.metadataValueLengthMax) * 12 <= LIMITS.pathSegmentLengthMax,
+  'an id must fit into a path',
+);
 assertRelation(LIMITS.jobPollMs < LIMITS.jobLeaseMs, 'a lease must outlast a look');
 assertRelation(LIMITS.idempotencyKeptHours >= 24, 'keys are kept a day (contract)');

@@ -7,6 +7,7 @@ import { Faults, toPointer } from './faults.ts';
 import { inspectJson, type JsonNode } from './json-text.ts';
 import { type AppendCondition, AppendCondition as AppendConditionSchema, tagTerms } from './query.ts';
 import { TagKey, TagValue, TYPE_PATTERN } from './tags.ts';
+import { Text } from './text.ts';
 import { canonicalTimestamp } from './timestamp.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -19,7 +20,7 @@ for (const format of ['uuid', 'date-time']) FormatRegistry.Set(format, () => tru
 /** Which ids a client may send: only the time-ordered version 7 (the default), or any UUID. */
 export type EventIds = 'uuidv7' | 'uuid';
 
-const MetadataText = Type.String({ maxLength: LIMITS.metadataValueLengthMax });
+const MetadataText = Text({ maxLength: LIMITS.metadataValueLengthMax });
 
 export const Tags = Type.Record(
   TagKey,

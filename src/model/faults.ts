@@ -2,6 +2,7 @@ import type { TSchema } from '@sinclair/typebox';
 import type { ValueError, ValueErrorIterator } from '@sinclair/typebox/compiler';
 import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { isTextSchema } from './text.ts';
 
 type FaultCode = 'VALIDATION_FAILED' | 'UNSTORABLE';
 type Path = readonly (string | number)[];
@@ -95,6 +96,7 @@ export function faultsOf(error: ValueError): Fault[] {
 function describe({ schema, message }: ValueError): string {
   if ('anyOf' in schema) return `must be ${formOf(schema)}`;
   if (schema['pattern'] !== undefined) return `must match ${schema['pattern']}`;
+  if (isTextSchema(schema)) return `must be ${formOf(schema)}`;
   return message.charAt(0).toLowerCase() + message.slice(1);
 }
 

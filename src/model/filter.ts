@@ -12,6 +12,7 @@ import {
   type Tagged,
   tagTerms,
 } from './query.ts';
+import { Text } from './text.ts';
 import { canonicalTimestamp, compareTimestamps } from './timestamp.ts';
 
 /**
@@ -23,7 +24,7 @@ import { canonicalTimestamp, compareTimestamps } from './timestamp.ts';
  */
 const Values = (description: string, example: string) =>
   Type.Optional(
-    Type.Array(Type.String({ minLength: 1, maxLength: LIMITS.metadataValueLengthMax }), {
+    Type.Array(Text({ minLength: 1, maxLength: LIMITS.metadataValueLengthMax }), {
       minItems: 1,
       maxItems: LIMITS.filterValuesMax,
       description,
@@ -114,7 +115,7 @@ export const PageMembers = {
   cursor: Type.Optional(
     Type.String({
       minLength: 1,
-      maxLength: 4096,
+      maxLength: LIMITS.cursorLengthMax,
       description: '`next` of the page before, with the same filter.',
     }),
   ),

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { LIMITS } from '../limits.ts';
+import { Text } from './text.ts';
 
 /** The alphabets of types and tags, shared by events, queries and filters. */
 export const TYPE_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_.:-]*$';
@@ -16,7 +17,7 @@ export const EventTypeName = Type.String({
 
 export const TagKey = Type.String({ pattern: TAG_KEY_PATTERN });
 
-export const TagValue = Type.String({
+export const TagValue = Text({
   minLength: 1,
   maxLength: LIMITS.tagValueLengthMax,
   description: 'Any text, compared exactly: case, blanks, no Unicode normalisation.',

@@ -3,7 +3,7 @@ import { exactJson } from './exact-json.ts';
 /**
  * Whether the contract lets an event in, decided from its words and not from the code under test.
  *
- * Undecided is what the contract leaves open, such as whether a length counts code units or code points.
+ * Undecided is what the contract leaves open, such as the length of metadata.
  */
 export type Judgement = 'valid' | 'invalid' | 'undecided';
 
@@ -49,19 +49,16 @@ export function judgeMembers(event: unknown): Judgement {
 function judgeTags(tags: unknown): Judgement {
   if (!isObject(tags)) return 'invalid';
   let pairs = 0;
-  let undecided = false;
   for (const [key, value] of Object.entries(tags)) {
     if (!TAG_KEY.test(key)) return 'invalid';
     const list: unknown[] = Array.isArray(value) ? value : [value];
     if (list.length === 0 || new Set(list).size < list.length) return 'invalid';
     for (const one of list) {
       if (typeof one !== 'string' || one === '' || [...one].length > 256) return 'invalid';
-      if (one.length > 256) undecided = true;
     }
     pairs += list.length;
   }
-  if (pairs > 64) return 'invalid';
-  return undecided ? 'undecided' : 'valid';
+  return judge(pairs <= 64);
 }
 
 function judgeMetadata(metadata: unknown): Judgement {
@@ -71,7 +68,9 @@ function judgeMetadata(metadata: unknown): Judgement {
   if (METADATA_TEXTS.some((name) => metadata[name] !== undefined && typeof metadata[name] !== 'string'))
     return 'invalid';
   // The contract bounds these by an index, without a figure.
-  return METADATA_TEXTS.some((name) => String(metadata[name] ?? '').length > 400) ? 'undecided' : 'valid';
+  return METADATA_TEXTS.some((name) => [...String(metadata[name] ?? '')].length > 400)
+    ? 'undecided'
+    : 'valid';
 }
 
 function judgeTime(value: unknown): Judgement {

@@ -103,7 +103,16 @@ const tagValue = fc.oneof(
     weight: 1,
     arbitrary: fc.oneof(
       json,
-      fc.constantFrom('""', '[]', '5', 'null', 'true', JSON.stringify('v'.repeat(257))),
+      fc.constantFrom(
+        '""',
+        '[]',
+        '5',
+        'null',
+        'true',
+        JSON.stringify('v'.repeat(257)),
+        JSON.stringify('😀'.repeat(256)),
+        JSON.stringify('😀'.repeat(257)),
+      ),
     ),
   },
 );

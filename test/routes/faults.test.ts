@@ -96,11 +96,11 @@ t.test('a fault says what the value may be', async (t) => {
   t.same(refused, {
     '/tags/a':
       'must be a text of 1 to 256 characters or a list of 1 to 64 elements, each of them a text of 1 to 256 characters',
-    '/tags/b/1': 'expected string',
-    '/tags/b/2': 'expected string length greater or equal to 1',
+    '/tags/b/1': 'must be a text of 1 to 256 characters',
+    '/tags/b/2': 'must be a text of 1 to 256 characters',
     '/tags/c': 'expected array length to be greater or equal to 1',
     '/metadata/eventSource': 'must be "system" or "plugin"',
-    '/metadata/actorId': 'expected string',
+    '/metadata/actorId': 'must be a text of at most 512 characters',
   });
   const read = details(await call('/v1/events/query', post({ orderBy: 'size', tags: { a: null } })));
   t.match(read, { '/orderBy': /^must be "position" or "timestamp" or/, '/tags/a': /^must be a text of 1/ });

@@ -225,6 +225,7 @@ t.test('ids are any text without control characters', async (t) => {
       '..a',
       '\uFFFF',
       'x'.repeat(255),
+      '\u{1F600}'.repeat(255),
     ];
     for (const id of ids) {
       const path = `/v1/snapshots/${encodeURIComponent(id)}`;
@@ -241,7 +242,7 @@ t.test('ids are any text without control characters', async (t) => {
       );
       t.equal(bodyOf(await stele.call(path))['data'], id);
     }
-    for (const id of ['x'.repeat(256), 'a%00b', 'a%1Fb', '%7F', '%C2%85', '']) {
+    for (const id of ['x'.repeat(256), '%F0%9F%98%80'.repeat(256), 'a%00b', 'a%1Fb', '%7F', '%C2%85', '']) {
       const { status } = await stele.call(`/v1/snapshots/${id}/1`, put({ data: {} }));
       t.equal(status, 400, id.slice(0, 10));
     }
