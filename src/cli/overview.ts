@@ -4,7 +4,7 @@ import { columns } from './terminal.ts';
 
 /** What `stele help` shows. */
 export function overview(commands: readonly (readonly [string, Command])[]): string {
-  return `stele ${version()}: an event store in front of PostgreSQL
+  return `stele ${version()}: an event store in a folder of files or in PostgreSQL
 
 Usage: stele <verb> [flags]          without a verb: stele serve
 

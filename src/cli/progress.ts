@@ -43,7 +43,16 @@ export class Progress {
     if (now - this.#toldAt < LINE_EVERY_MS) return;
     this.#toldAt = now;
     const share = this.#bytesTotal === undefined ? '' : `, ${Math.floor((bytes * 100) / this.#bytesTotal)}%`;
-    this.#stream.write(`${events} events, ${perSecond}/s${share}\n`);
+    this.#stream.write(`${events} events, ${perSecond}/s${share}${this.#left(bytes, now)}\n`);
+  }
+
+  /** How long the rest takes at the rate so far; nothing where the size is not known. */
+  #left(bytes: number, now: number): string {
+    if (this.#bytesTotal === undefined || bytes <= 0) return '';
+    const rest = Math.max(0, this.#bytesTotal - bytes);
+    const seconds = Math.round((rest * (now - this.#startedAt)) / bytes / 1000);
+    const minutes = Math.floor(seconds / 60);
+    return minutes === 0 ? `, ${seconds} s left` : `, ${minutes} min ${seconds % 60} s left`;
   }
 
   #draw(bytes: number, figures: Figures, now: number): void {

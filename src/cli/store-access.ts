@@ -72,7 +72,7 @@ export async function withSource<T>(
 }
 
 /** A folder has one process at a time: that another one has it is no fault of the store. */
-export function isInUse(error: unknown): boolean {
+export function isInUse(error: unknown): error is StoreError {
   return (
     error instanceof StoreError && error.code === 'STORAGE_UNAVAILABLE' && / in use by /.test(error.message)
   );

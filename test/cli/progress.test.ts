@@ -18,7 +18,16 @@ t.test('a log gets a line every five seconds', async (t) => {
   const progress = new Progress(1000, { stream, now: () => ms });
   for (ms = 100; ms <= 12_000; ms += 100) progress.update(ms / 12, ms);
   progress.stop();
-  t.equal(text(), '5000 events, 1000/s, 41%\n10000 events, 1000/s, 83%\n');
+  t.equal(text(), '5000 events, 1000/s, 41%, 7 s left\n10000 events, 1000/s, 83%, 2 s left\n');
+});
+
+t.test('what takes minutes is told in minutes', async (t) => {
+  const { stream, text } = screen(false);
+  let ms = 0;
+  const progress = new Progress(1000, { stream, now: () => ms });
+  ms = 5000;
+  progress.update(50, 20);
+  t.equal(text(), '20 events, 4/s, 5%, 1 min 35 s left\n');
 });
 
 t.test('without a known size there is no share', async (t) => {
