@@ -21,9 +21,9 @@ async function serverUrl(): Promise<string> {
   return (await ownServer).url();
 }
 
-/** URL of an empty database, dropped at the end of the test. */
-export function emptyDatabase(t: Test): Promise<string> {
-  return createDatabase(t, '');
+/** URL of an empty database, dropped at the end of the test. `options` are those of `create database`. */
+export function emptyDatabase(t: Test, options = ''): Promise<string> {
+  return createDatabase(t, ` ${options}`);
 }
 
 /** URL of a migrated database without events: a clone of the template, dropped at the end of the test. */

@@ -56,11 +56,17 @@ export function translate(error: unknown, what: string): StoreError {
     case '40001': // serialization_failure
     case '40P01': // deadlock_detected
       return new StoreError('STORAGE_UNAVAILABLE', 'The database asked to try again.', { cause: error });
+    case '42704': // undefined_object: of a new connection, a setting that it begins with
+      if (what !== 'connecting') break;
+      return new StoreError(
+        'STORAGE_ERROR',
+        `The database refuses the settings of a session: ${(error as Error).message}. It has to be PostgreSQL 14 or newer.`,
+        { cause: error },
+      );
     case '28000':
     case '28P01':
     case '3D000':
       return new StoreError('STORAGE_UNAVAILABLE', 'The database refuses the connection.', { cause: error });
-    default:
-      return new StoreError('STORAGE_ERROR', `The database refused: ${what}.`, { cause: error });
   }
+  return new StoreError('STORAGE_ERROR', `The database refused: ${what}.`, { cause: error });
 }

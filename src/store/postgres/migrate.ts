@@ -7,6 +7,7 @@ import pg from 'pg';
 import { StoreError } from '../../errors.ts';
 import { translate } from './errors.ts';
 import { type PostgresOptions, parsePostgresUrl } from './options.ts';
+import { checkServer } from './server-check.ts';
 
 /**
  * Forward-only migrations: numbered files, each applied once, in one transaction, under a lock.
@@ -52,6 +53,7 @@ export async function migrate(url: string): Promise<MigrationStatus> {
 /** What is applied and what is not, without changing anything. */
 export async function migrationStatus(url: string): Promise<MigrationStatus> {
   return withClient(parsePostgresUrl(url), async (client, options) => {
+    await checkServer(client);
     const migrations = await loadMigrations(options.schema);
     return status(client, options.schema, migrations);
   });
@@ -60,6 +62,7 @@ export async function migrationStatus(url: string): Promise<MigrationStatus> {
 /** Applies what is missing through `client`. Nothing is written when nothing is missing. */
 export async function applyMigrations(client: pg.Client, options: PostgresOptions): Promise<MigrationStatus> {
   const { schema } = options;
+  await checkServer(client);
   const migrations = await loadMigrations(schema);
   const before = await status(client, schema, migrations);
   if (before.pending.length === 0) return before;

@@ -88,18 +88,13 @@ export class PostgresBackend implements Backend {
       this.#migration = Math.max(...applied.map(({ number }) => number));
       const { rows } = await client.query({
         text: `select log_id, current_setting('fsync'), current_setting('full_page_writes'),
-                      current_setting('synchronous_commit'), current_setting('server_version_num'),
-                      partition_size
+                      current_setting('synchronous_commit'), partition_size
                  from ${this.#options.schema}.log`,
         rowMode: 'array',
       });
-      const [logId, fsync, fullPageWrites, synchronousCommit, version, partitionSize] =
-        rows[0] as unknown as string[];
+      const [logId, fsync, fullPageWrites, synchronousCommit, partitionSize] = rows[0] as unknown as string[];
       this.#logId = logId as string;
       this.#writer.partitionSize = Number(partitionSize);
-      if (Number(version) < 140_000) {
-        throw new StoreError('STORAGE_ERROR', 'PostgreSQL is older than version 14. Upgrade the database.');
-      }
       this.#checkDurability({ fsync, full_page_writes: fullPageWrites, synchronousCommit });
     } finally {
       await client.end();
