@@ -18,6 +18,7 @@ const SIZE_AT = 16;
 const PLAIN_HEADER_BYTES = 10;
 /** CRC-32 and length of the text. */
 const TRAILER_BYTES = 8;
+const LENGTH_BYTES = 4;
 const WALK_BYTES = 256 * 1024;
 /**
  * Level 1: a tenth larger than with level 6, in half of the time. A window that is no larger than a member, with tables
@@ -114,6 +115,31 @@ export async function memberOffsets(fd: number, size: number): Promise<number[]>
   if (at !== size) throw new Error(`The last block, at offset ${offsets.at(-1)}, is not whole.`);
   offsets.push(size);
   return offsets;
+}
+
+/**
+ * The same for a file of which parts are damaged: a member with a damaged header goes up to the next one, so that those
+ * behind it keep their number, by which they are found.
+ */
+export function memberOffsetsAround(bytes: Buffer): number[] {
+  const offsets: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    offsets.push(at);
+    const said = isHeader(bytes, at) ? at + memberBytes(bytes, at) : at;
+    const isRight = said > at && (said === bytes.length || isHeader(bytes, said) || endsBlock(bytes, said));
+    if (isRight) at = said;
+    else {
+      const next = bytes.indexOf(HEADER.subarray(0, SIZE_AT), at + 1);
+      at = next === -1 ? bytes.length : next;
+    }
+  }
+  offsets.push(bytes.length);
+  return offsets;
+}
+
+/** Whether the bytes before an offset say that a member ends there which is not the last. */
+function endsBlock(bytes: Buffer, offset: number): boolean {
+  return offset <= bytes.length && bytes.readUInt32LE(offset - LENGTH_BYTES) === BLOCK_BYTES;
 }
 
 function isHeader(bytes: Buffer, at: number): boolean {

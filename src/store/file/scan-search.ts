@@ -207,7 +207,7 @@ export class ScanSearch implements LogSearch {
     const { segment, offset, end, count } = stretch;
     let found: readonly Found[];
     try {
-      found = foundIn(await this.#files.read(segment, offset, end - offset), stretch);
+      found = foundIn(await this.#files.readAround(segment, offset, end - offset), stretch);
       if (found.length !== count) throw new Error(`${count} events were there, and ${found.length} are.`);
     } catch (error) {
       // What was appended meanwhile stands behind the part that was read.

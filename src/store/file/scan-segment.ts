@@ -40,7 +40,8 @@ const SUM = /^\{"c":"([0-9a-f]{8})"/;
 
 /**
  * Goes through a segment record by record and checks each against the one before. It does not stop at damage: a
- * record says its own sum, so the one behind it can be checked again, and one flipped bit costs one record or two.
+ * record says its own sum, so the one behind it can be checked again, and one flipped bit costs one record or two. In a
+ * compressed segment it costs those of its block, and the one behind them, whose predecessor nobody knows.
  *
  * `onBytes` sees the text piece by piece.
  */
@@ -66,12 +67,12 @@ export async function* scanSegment(
       damages.push({ offset: start, end: stop, after: position, before: crc ?? 0, what, isFollowed: false });
   };
 
-  let coming = files.read(segment, offset, length);
+  let coming = files.readAround(segment, offset, length);
   for (;;) {
     const bytes = await coming;
     if (bytes.length === 0) break;
     // The piece behind is read while this one is looked at.
-    coming = files.read(segment, offset + rest.length + bytes.length, length);
+    coming = files.readAround(segment, offset + rest.length + bytes.length, length);
     coming.catch(() => undefined);
     onBytes(bytes);
     const text: Buffer = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);

@@ -3,7 +3,13 @@ import path from 'node:path';
 import { StoreError } from '../../errors.ts';
 import type { LoggedEvent } from '../store.ts';
 import { BlockCache } from './block-cache.ts';
-import { BLOCK_BYTES, inflateMemberNow, inflateMembers, memberOffsets } from './block-gzip.ts';
+import {
+  BLOCK_BYTES,
+  inflateMemberNow,
+  inflateMembers,
+  memberOffsets,
+  memberOffsetsAround,
+} from './block-gzip.ts';
 import { codeOf, disk, readInto, readUpTo } from './disk.ts';
 import { checkLine, readRecord } from './record.ts';
 import { WrittenTail } from './written-tail.ts';
@@ -84,6 +90,26 @@ export class SegmentFiles {
   /** Up to `length` bytes of the text of a segment; fewer only at its end. */
   async read(segment: string, offset: number, length: number): Promise<Buffer> {
     return await this.#with(segment, (file) => this.#text(segment, file, { offset, length }));
+  }
+
+  /** The same, with NULs, which no record holds, for each block of a compressed file that is damaged. */
+  async readAround(segment: string, offset: number, length: number): Promise<Buffer> {
+    return await this.#with(segment, async (file) => {
+      const { members } = file;
+      try {
+        return await this.#text(segment, file, { offset, length });
+      } catch (error) {
+        if (members === undefined) throw error;
+      }
+      const { first, end } = blocksOf(members, { offset, length });
+      const blocks: Buffer[] = [];
+      for (let block = first; block < end; block += 1) {
+        const span = { offset: block * BLOCK_BYTES, length: BLOCK_BYTES };
+        blocks.push(await this.#text(segment, file, span).catch(() => Buffer.alloc(BLOCK_BYTES)));
+      }
+      const start = offset - first * BLOCK_BYTES;
+      return Buffer.concat(blocks).subarray(start, start + length);
+    });
   }
 
   /** Keeps the text of an append for those who read it soon. */
@@ -211,7 +237,11 @@ export class SegmentFiles {
     }
     const fd = await disk.open(`${file}.gz`, 'r');
     try {
-      return { fd, members: await memberOffsets(fd, fstatSync(fd).size), users: 0, isDropped: false };
+      const { size } = fstatSync(fd);
+      const members = await memberOffsets(fd, size).catch(async () =>
+        memberOffsetsAround(await readUpTo(fd, size, 0)),
+      );
+      return { fd, members, users: 0, isDropped: false };
     } catch (error) {
       await disk.close(fd);
       throw error;
