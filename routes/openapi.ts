@@ -125,7 +125,8 @@ function contentOf(type: string, schema: JsonSchema): JsonSchema {
 function failureOf(codes: readonly ErrorCode[]): Record<string, unknown> {
   const [first] = codes;
   const status = first === undefined ? 500 : ERROR_CATALOGUE[first].status;
-  const extra = status === 503 ? ['Retry-After'] : status === 401 ? ['WWW-Authenticate'] : [];
+  const extra =
+    status === 503 || status === 429 ? ['Retry-After'] : status === 401 ? ['WWW-Authenticate'] : [];
   if (codes.some((code) => 'head' in (EXAMPLE_MEMBERS[code] ?? {}))) extra.push('Stele-Position');
   return {
     description: codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`).join(' '),
@@ -190,8 +191,8 @@ function problemExamples(): Record<string, { summary: string; value: unknown }> 
   return examples;
 }
 
-/** Given where no operation is: another method of a path. */
-const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['METHOD_NOT_ALLOWED']);
+/** Given where no operation is, for another method of a path, or in front of the service. */
+const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['METHOD_NOT_ALLOWED', 'RATE_LIMITED']);
 
 /** The members beyond RFC 9457 that come with some codes. */
 const EXAMPLE_MEMBERS: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, unknown>>>>> = {

@@ -101,6 +101,12 @@ export const ERROR_CATALOGUE = {
     title: 'The Idempotency-Key was used with another body',
     hint: 'Use a new key for a new request.',
   },
+  /** Raised by nothing here: what limits rates stands in front of the service, or is a later version of it. */
+  RATE_LIMITED: {
+    status: 429,
+    title: 'Too many requests',
+    hint: 'Nothing was stored. Wait as long as `Retry-After` says and send the request again.',
+  },
   STORAGE_ERROR: {
     status: 500,
     title: 'The store failed',
@@ -156,7 +162,7 @@ export class StoreError extends Error {
   readonly faults: readonly Fault[] | undefined;
   /** Further members of the problem document, such as `head`, `violations`, `ids`. */
   readonly members: Readonly<Record<string, unknown>> | undefined;
-  /** Seconds after which to try again; only for 503s. */
+  /** Seconds after which to try again; only for 429s and 503s. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
@@ -174,8 +180,8 @@ export class StoreError extends Error {
     this.code = code;
     this.faults = options.faults;
     this.members = options.members;
-    this.retryAfterSeconds =
-      options.retryAfterSeconds ?? (ERROR_CATALOGUE[code].status === 503 ? 1 : undefined);
+    const { status }: ErrorEntry = ERROR_CATALOGUE[code];
+    this.retryAfterSeconds = options.retryAfterSeconds ?? (status === 503 || status === 429 ? 1 : undefined);
   }
 
   get status(): number {

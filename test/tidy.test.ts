@@ -180,6 +180,12 @@ t.test('the project speaks of itself alone', async (t) => {
   }
 });
 
+/**
+ * In the contract and in the closed catalogue, for clients who switch on codes, but sent by nothing here: rates are
+ * limited by a proxy in front of the service, or by a later version.
+ */
+const NEVER_RAISED: readonly string[] = ['RATE_LIMITED'];
+
 t.test('every error can be provoked, is explained and is in the contract', async (t) => {
   const tests = modules
     .filter((path) => path.startsWith('test/') && path !== 'test/tidy.test.ts')
@@ -192,7 +198,9 @@ t.test('every error can be provoked, is explained and is in the contract', async
   const documented = read('docs/errors.md');
   const contract = read('openapi/openapi.json');
   for (const code of Object.keys(ERROR_CATALOGUE)) {
-    if (!new RegExp(`'${code}'`).test(product)) t.fail(`nothing raises ${code}`);
+    const isRaised = new RegExp(`StoreError\\(\\s*'${code}'`).test(product);
+    if (NEVER_RAISED.includes(code)) t.notOk(isRaised, `${code} is raised, and need not be excepted`);
+    else if (!new RegExp(`'${code}'`).test(product)) t.fail(`nothing raises ${code}`);
     if (!new RegExp(`\\b${code}\\b`).test(tests)) t.fail(`no test provokes ${code}`);
     if (!documented.includes(`\`${code}\``)) t.fail(`docs/errors.md does not explain ${code}`);
     if (!contract.includes(`"${code}"`)) t.fail(`the OpenAPI document does not name ${code}`);

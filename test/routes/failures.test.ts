@@ -38,6 +38,15 @@ function isProblem(t: Test, answer: Answer, code: ErrorCode, instance: string): 
   t.equal('retry-after' in answer.headers, status === 503, 'a 503 says when to try again');
 }
 
+t.test('whoever is to come back later is told when', (t) => {
+  const codes = (Object.keys(ERROR_CATALOGUE) as ErrorCode[]).filter(
+    (code) => new StoreError(code, '').retryAfterSeconds !== undefined,
+  );
+  t.same([...new Set(codes.map((code) => ERROR_CATALOGUE[code].status))].sort(), [429, 503]);
+  t.equal(new StoreError('RATE_LIMITED', '').retryAfterSeconds, 1);
+  t.end();
+});
+
 t.test('a path without a route is not found, whatever is sent to it', async (t) => {
   const { call } = await startHttpService(t);
   isProblem(t, await call('/nowhere?secret=1'), 'NOT_FOUND', '/nowhere');
