@@ -1,5 +1,4 @@
 import type { EventFilter } from '../model/filter.ts';
-import { filterParameters } from '../model/filter-parameters.ts';
 import type { PatchOperation } from '../model/json-value.ts';
 import type { Transport } from './transport.ts';
 
@@ -53,10 +52,14 @@ function pathOf(
   moments: Readonly<Record<string, number | string | undefined>>,
   filter: EventFilter = {},
 ): string {
-  const pairs = Object.entries(moments).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
-  );
-  const selection = filterParameters(filter);
-  if (selection !== '') pairs.push(selection);
-  return `/v1/aggregates/${encodeURIComponent(aggregateId)}/${what}?${pairs.join('&')}`;
+  const parameters = new URLSearchParams();
+  const add = (name: string, value: string | number) => parameters.append(name, String(value));
+  for (const [name, value] of Object.entries(moments)) if (value !== undefined) add(name, value);
+  const { items, tags = {}, ...members } = filter;
+  if (items !== undefined) add('items', JSON.stringify(items));
+  for (const [key, value] of Object.entries(tags)) {
+    for (const one of [value].flat()) add('tags', `${key}:${one}`);
+  }
+  for (const [name, value] of Object.entries(members)) for (const one of [value ?? []].flat()) add(name, one);
+  return `/v1/aggregates/${encodeURIComponent(aggregateId)}/${what}?${parameters}`;
 }
