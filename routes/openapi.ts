@@ -4,6 +4,7 @@ import { ERROR_CATALOGUE, type ErrorCode, problemSlug } from '../src/errors.ts';
 import { JSON_TYPE } from './answer.ts';
 import { PROBLEM_TYPE } from './failures.ts';
 import { LINE_TYPES } from './lines.ts';
+import { ANSWER_EXAMPLES } from './openapi-examples.ts';
 import { ANSWER_HEADERS, HEADERS, REQUEST_HEADERS } from './openapi-headers.ts';
 import { asParameters, COMPONENTS, type JsonSchema, published } from './openapi-schemas.ts';
 import { shared } from './openapi-shared.ts';
@@ -84,7 +85,11 @@ function operation(schema: FastifySchema, route: RouteOptions): FastifySchema {
   const requestHeaders = REQUEST_HEADERS[operationId];
   const responses: Record<string, unknown> = {};
   for (const [status, answer] of Object.entries(response)) {
-    responses[status] = answerOf(answer, { produces, headers: ANSWER_HEADERS[operationId]?.[status] ?? [] });
+    responses[status] = answerOf(answer, {
+      produces,
+      headers: ANSWER_HEADERS[operationId]?.[status] ?? [],
+      example: ANSWER_EXAMPLES[operationId]?.[status],
+    });
   }
   for (const [status, codes] of byStatus(errorsOf(schema as Declared, route)))
     responses[status] = failureOf(codes);
@@ -101,13 +106,21 @@ function operation(schema: FastifySchema, route: RouteOptions): FastifySchema {
 
 function answerOf(
   schema: JsonSchema,
-  { produces, headers }: { produces: readonly string[]; headers: readonly string[] },
+  {
+    produces,
+    headers,
+    example,
+  }: { produces: readonly string[]; headers: readonly string[]; example: unknown },
 ): Record<string, unknown> {
   const description = schema['description'];
   const common = { description, headers: headerRefs([...headers, 'Stele-Request-Id', 'Stele-Log']) };
   if (schema['type'] === 'null') return { type: 'null', ...common };
   const content: Record<string, unknown> = {};
-  for (const type of produces) content[type] = { schema: contentOf(type, schema) };
+  for (const type of produces) {
+    const examples =
+      example === undefined || type !== JSON_TYPE ? {} : { examples: { example: { value: example } } };
+    content[type] = { schema: contentOf(type, schema), ...examples };
+  }
   return { ...common, content };
 }
 

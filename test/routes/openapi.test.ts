@@ -262,6 +262,33 @@ function complaint(
   return validate(`${pointer}/content/${segment(type)}/schema`, JSON.parse(answer.text));
 }
 
+t.test('every JSON answer of success has an example that its schema takes', async (t) => {
+  const document = await read('openapi.json');
+  const validate = validator(document);
+  for (const [method, path, { operationId, responses }] of operationsOf(document)) {
+    for (const [status, answer] of Object.entries(responses)) {
+      const type = 'application/json';
+      const at =
+        answer.$ref?.slice(1) ?? `/paths/${segment(path)}/${method.toLowerCase()}/responses/${status}`;
+      const described =
+        answer.$ref === undefined ? answer : document.components.responses[at.split('/')[3] ?? ''];
+      const content = described?.content?.[type] as
+        | { schema: { $ref?: string; examples?: unknown[] }; examples?: Record<string, { value: unknown }> }
+        | undefined;
+      if (Number(status) >= 400 || content === undefined) continue;
+      const named = document.components.schemas as unknown as Record<string, { examples?: unknown[] }>;
+      const schema = named[content.schema.$ref?.split('/')[3] ?? ''] ?? content.schema;
+      const given = Object.values(content.examples ?? {}).map(({ value }) => value);
+      const examples = [...given, ...(schema.examples ?? [])];
+      t.not(examples.length, 0, `${operationId} ${status} has an example`);
+      for (const example of examples) {
+        const pointer = `${at}/content/${segment(type)}/schema`;
+        t.equal(validate(pointer, example), '', `${operationId} ${status} takes it`);
+      }
+    }
+  }
+});
+
 t.test('the examples of bodies are accepted', async (t) => {
   const document = await read('openapi.json');
   for (const [method, path, { requestBody }] of operationsOf(document)) {
