@@ -5,7 +5,7 @@ import type { ErrorCode, Fault } from '../errors.ts';
  * the service came (refused, cut, timed out, or something in between answered in its place). A newer service may
  * send codes that this client does not know yet, so any text is possible.
  */
-export type SteleErrorCode = ErrorCode | 'RATE_LIMITED' | 'UNREACHABLE' | (string & Record<never, never>);
+export type SteleErrorCode = ErrorCode | 'UNREACHABLE' | (string & Record<never, never>);
 
 /** The problem document of RFC 9457 as the service sends it. */
 export interface Problem {
