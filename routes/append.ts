@@ -172,9 +172,7 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
     // A dry run stores nothing and says nothing more than that it would pass, also for what is there already.
     if (answer.kind === 'stored') return wanted.dryRun === true ? undefined : answer;
     if (answer.kind === 'passed') return undefined;
-    throw new Error(
-      `an append without document writes met a stale document ${answer.collection}/${answer.key}`,
-    );
+    throw new Error(`an append without document writes was answered ${answer.kind}`);
   }
 
   function sendPassed(reply: FastifyReply): void {

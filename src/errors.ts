@@ -16,6 +16,16 @@ export const ERROR_CATALOGUE = {
     title: 'The request is not valid',
     hint: 'Correct the members that `errors` points at. Nothing was stored.',
   },
+  UNKNOWN_EVENT_TYPE: {
+    status: 400,
+    title: 'The event type is not registered',
+    hint: 'The service takes registered types only. Register the type, or correct its name. Nothing was stored.',
+  },
+  SCHEMA_VIOLATION: {
+    status: 400,
+    title: 'The event does not satisfy the schema of its type',
+    hint: 'Correct the members that `errors` points at, or name the `version` of the schema that the event follows. Nothing was stored.',
+  },
   UNAUTHENTICATED: {
     status: 401,
     title: 'A valid key is required',
@@ -71,6 +81,16 @@ export const ERROR_CATALOGUE = {
     title: 'A request with this Idempotency-Key is still running',
     hint: 'Wait a moment and send the same request again.',
   },
+  INCOMPATIBLE_SCHEMA: {
+    status: 409,
+    title: 'The schema is not compatible with the versions before it',
+    hint: 'Change what `violations` points at, or register the type with another `compatibility`.',
+  },
+  RULE_VIOLATION: {
+    status: 409,
+    title: 'The event breaks a rule',
+    hint: 'Read what the rule looks at, and append what it allows. Nothing was stored.',
+  },
   SNAPSHOT_EXISTS: {
     status: 409,
     title: 'The snapshot version exists with other data',
@@ -95,6 +115,11 @@ export const ERROR_CATALOGUE = {
     status: 422,
     title: 'A value cannot be stored without changing it',
     hint: 'A number that a double cannot hold exactly, a NUL character or a lone surrogate. Send such values as other text.',
+  },
+  INVALID_SCHEMA: {
+    status: 422,
+    title: 'The schema cannot be used',
+    hint: 'It has to be JSON Schema 2020-12 within the limits of the service, without references to other documents.',
   },
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,

@@ -145,6 +145,8 @@ export interface NewEvent {
   readonly body: string;
   /** Bits of SENT. */
   readonly sent: number;
+  /** JSON Pointers of what the service added to it, beside what SENT says. Absent: nothing. */
+  readonly added?: readonly string[];
 }
 
 /** An event out of the log. `body` as in NewEvent. */
@@ -164,6 +166,8 @@ export interface EventOrigin {
   readonly parts: number;
   /** Bits of SENT. */
   readonly sent: number;
+  /** As in NewEvent. */
+  readonly added?: readonly string[];
 }
 
 /** Metadata members that have an index term, and the filter member that selects on each. */

@@ -83,10 +83,22 @@ export interface CompiledQuery {
   readonly items: readonly CompiledItem[] | undefined;
 }
 
-/** A guard of an append: it fails when an event with a position greater than `after` matches. */
+/**
+ * A guard of an append, decided under its lock over the events with a position greater than `after` that match:
+ *
+ * - without `expect` there must be none: the condition of an append, and uniqueness;
+ * - `some`: there must be one;
+ * - `lastIn`: the last of them must be of one of the types; where there is none, `orNone` decides.
+ */
 export interface Check {
   readonly query: CompiledQuery;
   readonly after: number;
+  readonly expect?: 'some' | LastIn;
+}
+
+export interface LastIn {
+  readonly types: ReadonlySet<string>;
+  readonly orNone: boolean;
 }
 
 /** What of an event a query looks at. `terms` are its index terms, see `model/event.ts`. */

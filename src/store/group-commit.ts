@@ -57,7 +57,9 @@ import { Window } from './window.ts';
 export type AppendAnswer =
   | ({ readonly kind: 'stored'; readonly replayed: boolean } & StoredAppend)
   | { readonly kind: 'passed' }
-  | Extract<Verdict, { kind: 'stale-document' }>;
+  | Extract<Verdict, { kind: 'stale-document' | 'stale-registry' }>
+  /** Of the guards, or of them and the conditions: `condition` counts the guards behind the checks. */
+  | { readonly kind: 'guard-failed'; readonly head: number; readonly violations: readonly Violation[] };
 
 /** An event of a commit, with its index terms. */
 export interface CommittedEvent extends StoredEvent {
@@ -385,6 +387,7 @@ export class GroupCommit {
         return;
       case 'passed':
       case 'stale-document':
+      case 'stale-registry':
         pending.resolve(verdict);
         return;
       case 'key-known':

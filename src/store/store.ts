@@ -170,12 +170,25 @@ export interface LoadBatch {
   readonly documents?: readonly StoredDocument[];
 }
 
+/** Written by every change of event types, schemas and rules: an append that was looked at before it is looked at again. */
+export const REGISTRY = { collection: 'registry', key: 'head' } as const;
+
 /** All of it commits, or none. */
 export interface AppendRequest {
   /** May be empty when only documents are written. */
   readonly events: readonly NewEvent[];
   /** Conditions; each must hold. */
   readonly checks: readonly Check[];
+  /**
+   * What else must hold, behind the conditions: rules. A violation counts them on from the conditions: `condition` is
+   * `checks.length` for the first.
+   */
+  readonly guards?: readonly Check[];
+  /**
+   * The revision of the document REGISTRY under which the events were looked at, 0 for none there. The append is refused
+   * when it has another by then. Absent: it does not matter.
+   */
+  readonly registry?: number;
   readonly writes: readonly DocumentWrite[];
   /** Makes the request repeatable beyond the ids of its events. `hash` (hex) stands for the content. */
   readonly idempotency?: { readonly caller: string; readonly key: string; readonly hash: string };
@@ -243,6 +256,8 @@ export type Verdict =
       readonly key: string;
       readonly revision: number;
     }
+  /** The registry has another revision than the request was looked at with. Comes before conditions. */
+  | { readonly kind: 'stale-registry'; readonly revision: number }
   /** This request failed although others of the batch were decided. */
   | { readonly kind: 'failed'; readonly error: StoreError };
 
