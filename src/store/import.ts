@@ -12,6 +12,7 @@ import { compileFilter } from '../model/filter.ts';
 import { isSameJson } from '../model/json-value.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
 import type { AppendAnswer, GroupCommit } from './group-commit.ts';
+import { isSameContent } from './replay.ts';
 import type { Backend } from './store.ts';
 
 /**
@@ -53,6 +54,8 @@ const CHUNKS_UNDER_WAY = 2;
 const TURN_LINES = 100;
 const OVERLOAD_WAIT_MS = 250;
 const OVERLOAD_TRIES = 120;
+/** Records that lie no farther apart are read at once. */
+const NEAR = 16;
 
 interface Entry {
   readonly line: number;
@@ -148,13 +151,14 @@ async function lookUp(
   const named = entries.filter(({ event }) => isNamed(event));
   if (named.length === 0) return { entries, duplicates: 0, failed: [] };
   const stored = await storedEvents(named, backend);
+  const enriched = await sameButForAdditions(named, stored, backend);
   const rest: Entry[] = [];
   const failed: ImportFailure[] = [];
   let duplicates = 0;
   for (const entry of entries) {
     const { line, event } = entry;
     const known = stored.get(event.id);
-    if (known !== undefined && isSameContent(event, known)) duplicates += 1;
+    if (known !== undefined && (isSame(event, known) || enriched.has(event.id))) duplicates += 1;
     else if (known === undefined && !taken.includes(event.id)) rest.push(entry);
     else
       failed.push({ line, code: 'DUPLICATE_EVENT', detail: `The id ${event.id} is taken by another event.` });
@@ -245,10 +249,45 @@ async function storedEvents(
   return new Map(events.map((event) => [event.id, event]));
 }
 
-function isSameContent(event: NewEvent, stored: StoredEvent): boolean {
-  if (event.type !== stored.type) return false;
-  if (event.timestamp !== null && event.timestamp !== stored.timestamp) return false;
-  return isSameJson(parseBody(event.body), parseBody(stored.body));
+function isSame(event: NewEvent, stored: StoredEvent): boolean {
+  return hasSameHead(event, stored) && isSameJson(parseBody(event.body), parseBody(stored.body));
+}
+
+function hasSameHead(event: NewEvent, stored: StoredEvent): boolean {
+  return event.type === stored.type && (event.timestamp === null || event.timestamp === stored.timestamp);
+}
+
+/**
+ * The ids of events that are not the same at first glance, and are when what the service added is left out. Only the
+ * records say what that was, so they are read where there is a difference to be explained.
+ */
+async function sameButForAdditions(
+  entries: readonly Entry[],
+  stored: ReadonlyMap<string, StoredEvent>,
+  backend: Backend,
+): Promise<ReadonlySet<string>> {
+  const wanted = new Map<number, NewEvent>();
+  for (const { event } of entries) {
+    const known = stored.get(event.id);
+    if (known !== undefined && hasSameHead(event, known) && !isSame(event, known))
+      wanted.set(known.position, event);
+  }
+  const positions = [...wanted.keys()].sort((a, b) => a - b);
+  const same = new Set<string>();
+  const { signal } = new AbortController();
+  for (let first = 0, end = 1; first < positions.length; first = end, end += 1) {
+    // What was imported together lies together.
+    while (end < positions.length && (positions[end] as number) - (positions[end - 1] as number) <= NEAR)
+      end += 1;
+    const range = { after: (positions[first] as number) - 1, upTo: positions[end - 1] as number };
+    for await (const records of backend.records(range, { signal })) {
+      for (const record of records) {
+        const event = wanted.get(record.position);
+        if (event !== undefined && isSameContent(event, record)) same.add(event.id);
+      }
+    }
+  }
+  return same;
 }
 
 function isOverload(error: unknown): boolean {
