@@ -23,7 +23,7 @@ export interface Service {
   /** Event types, schemas and rules. */
   readonly registry: Registry;
   /** The way in for events of clients: checked, completed and handed to the appender. */
-  readonly admission: Pick<Admission, 'append'>;
+  readonly admission: Pick<Admission, 'append' | 'refusals' | 'before'>;
   readonly feed: Feed;
   /** Figures of the store that are looked up when somebody wants to see them. */
   readonly capacity: Pick<Capacity, 'sample'>;
