@@ -4,7 +4,8 @@ import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import { BatchInput, type EventContext, EventInput, readBatch, readEvent } from '../src/model/event.ts';
 import { compileCondition } from '../src/model/query.ts';
-import type { AppendRequest, StoredAppend } from '../src/store/store.ts';
+import type { Admitted } from '../src/registry/admission.ts';
+import type { AppendRequest } from '../src/store/store.ts';
 import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
 import { bodyText } from './body.ts';
 import type { Service } from './context.ts';
@@ -72,10 +73,21 @@ const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{
 
 const RETURN_MINIMAL = /(?:^|,)\s*return\s*=\s*"?minimal"?\s*(?:$|[,;])/i;
 
+/** The paths that an Idempotency-Key distinguishes. */
+const ROUTES = { event: '/v1/events', batch: '/v1/events/batch' } as const;
+
 /** What an append can be refused for, beside what is wrong with the request itself. */
-const REFUSALS = ['DUPLICATE_EVENT', 'REQUEST_IN_FLIGHT', 'IDEMPOTENCY_KEY_REUSED'] as const;
+const REFUSALS = [
+  'UNKNOWN_EVENT_TYPE',
+  'SCHEMA_VIOLATION',
+  'RULE_VIOLATION',
+  'DUPLICATE_EVENT',
+  'REQUEST_IN_FLIGHT',
+  'IDEMPOTENCY_KEY_REUSED',
+] as const;
 
 export function appendRoutes(app: FastifyInstance, service: Service): void {
+  const { admission } = service;
   const running = new RunningKeys();
 
   app.post(
@@ -98,12 +110,8 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
       const body = bodyText(request);
       const dryRun = readOptions(service, request);
       const event = readEvent(body, eventContext(service, request));
-      const stored = await append(request, '/v1/events', body, {
-        events: [event],
-        checks: [],
-        writes: [],
-        dryRun,
-      });
+      const wanted = { events: [event], checks: [], writes: [], dryRun };
+      const stored = await append(request, body, wanted, 'event');
       if (stored === undefined) return sendPassed(reply);
       const [id = ''] = stored.ids;
       const [timestamp = ''] = stored.timestamps;
@@ -140,7 +148,8 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
       const { events, conditions, log } = readBatch(body, eventContext(service, request));
       if (log !== undefined) requireLog(service, log);
       const checks = conditions.map(compileCondition);
-      const stored = await append(request, '/v1/events/batch', body, { events, checks, writes: [], dryRun });
+      const wanted = { events, checks, writes: [], dryRun };
+      const stored = await append(request, body, wanted, 'batch');
       if (stored === undefined) return sendPassed(reply);
       const { firstPosition, recordedAt, ids } = stored;
       const lastPosition = firstPosition + ids.length - 1;
@@ -158,21 +167,19 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
   /** What was stored, now or by the same request before; undefined for a dry run that passed. */
   async function append(
     request: FastifyRequest,
-    route: string,
     body: string,
     wanted: AppendRequest,
-  ): Promise<(StoredAppend & { replayed: boolean }) | undefined> {
-    const idempotency = idempotencyOf(request, route, body);
+    origin: 'event' | 'batch',
+  ): Promise<Extract<Admitted, { kind: 'stored' }> | undefined> {
+    const idempotency = idempotencyOf(request, ROUTES[origin], body);
+    const admit = () =>
+      admission.append(idempotency === undefined ? wanted : { ...wanted, idempotency }, { origin });
     const answer =
-      idempotency === undefined
-        ? await service.appender.append(wanted)
-        : wanted.dryRun
-          ? await service.appender.append({ ...wanted, idempotency })
-          : await running.run(idempotency, () => service.appender.append({ ...wanted, idempotency }));
+      idempotency === undefined || wanted.dryRun === true
+        ? await admit()
+        : await running.run(idempotency, admit);
     // A dry run stores nothing and says nothing more than that it would pass, also for what is there already.
-    if (answer.kind === 'stored') return wanted.dryRun === true ? undefined : answer;
-    if (answer.kind === 'passed') return undefined;
-    throw new Error(`an append without document writes was answered ${answer.kind}`);
+    return answer.kind === 'stored' && wanted.dryRun !== true ? answer : undefined;
   }
 
   function sendPassed(reply: FastifyReply): void {
