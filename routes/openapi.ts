@@ -44,6 +44,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'Time travel', description: 'What an aggregate was, and what changed.' },
         { name: 'Upkeep', description: 'What the log keeps, and the jobs that see to it.' },
         { name: 'Catalogue', description: 'The types and tags of the log.' },
+        { name: 'Rules', description: 'What must hold for events to be appended.' },
         { name: 'Log', description: 'The log as a whole.' },
         { name: 'Operation', description: 'For those who run the service.' },
         { name: 'Documentation', description: 'What describes the service.' },
@@ -211,6 +212,7 @@ const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['METHOD_NOT_ALLOWED', 'RATE_L
 const EXAMPLE_MEMBERS: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, unknown>>>>> = {
   VALIDATION_FAILED: { errors: [{ pointer: '/type', detail: 'expected required property' }] },
   APPEND_CONDITION_FAILED: { head: 17, violations: [{ condition: 0, positions: [12, 17] }] },
+  RULE_VIOLATION: { rule: 'workflow-lifecycle', event: 0 },
   DUPLICATE_EVENT: { ids: ['01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11'] },
   POSITION_AHEAD: { head: 17 },
   BELOW_FLOOR: { condition: 0, oldest: 5001 },

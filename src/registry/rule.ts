@@ -113,9 +113,20 @@ export const CompareRule = Type.Object(
 );
 export type CompareRule = Static<typeof CompareRule>;
 
-export const RuleInput = Type.Union([RequiresRule, LifecycleRule, UniqueRule, CompareRule], {
+const FORMS = [RequiresRule, LifecycleRule, UniqueRule, CompareRule] as const;
+export const RuleInput = Type.Union([...FORMS], {
   description: 'What must hold for an event to be appended.',
 });
 export type RuleInput = Static<typeof RuleInput>;
 
+/** A rule as it is read: with its name. */
+export const RuleOfName = Type.Union(
+  FORMS.map((form) =>
+    Type.Object(
+      { rule: RuleName, ...form.properties },
+      { additionalProperties: false, description: `${form.description}` },
+    ),
+  ),
+  { description: 'A rule.' },
+);
 export type Rule = RuleInput & { readonly rule: string };
