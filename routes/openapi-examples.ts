@@ -1,6 +1,6 @@
 import { ERROR_CATALOGUE } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
-import { EXAMPLE_EVENT } from './openapi-schemas.ts';
+import { EXAMPLE_EVENT, EXAMPLE_RULE } from './openapi-schemas.ts';
 
 /** An example of each JSON answer of an operation that succeeds, by operation and status. Tested against its schema. */
 type Examples = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -105,6 +105,7 @@ export const ANSWER_EXAMPLES: Examples = {
   },
   listTags: { 200: { tags: { issueId: ['41', '42'], mode: ['dev'] }, isComplete: true } },
   listTagValues: { 200: { key: 'issueId', values: ['41', '42'], next: null } },
+  listRules: { 200: { rules: [{ rule: 'sync-started-first', ...EXAMPLE_RULE }] } },
   putSnapshot: { 200: SNAPSHOT, 201: SNAPSHOT },
   addSnapshot: { 201: SNAPSHOT },
   readSnapshot: { 200: SNAPSHOT },

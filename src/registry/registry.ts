@@ -1,6 +1,7 @@
 import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
+import { isSameJson } from '../model/json-value.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import { type Backend, REGISTRY, type StoredDocument } from '../store/store.ts';
 import type { EventType, TypeSettings, TypeVersion, VersionInput } from './event-type.ts';
@@ -113,13 +114,15 @@ export class Registry {
     });
   }
 
-  /** Makes a rule or changes it. */
+  /** Makes a rule or changes it. The same again changes nothing, and nobody's append has to be looked at again. */
   async putRule(name: string, input: RuleInput): Promise<{ rule: Rule; isNew: boolean }> {
     return await this.#change((image) => {
-      const isNew = !image.rules.has(name);
+      const known = image.rules.get(name);
+      if (known !== undefined && isSameJson(known, { ...input, rule: name }))
+        return { writes: [], result: () => ({ rule: known, isNew: false }) };
       return {
         writes: [ruleWrite(name, input)],
-        result: ({ rules }) => ({ rule: rules.get(name) as Rule, isNew }),
+        result: ({ rules }) => ({ rule: rules.get(name) as Rule, isNew: known === undefined }),
       };
     });
   }
