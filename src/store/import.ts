@@ -2,18 +2,17 @@ import { type ErrorCode, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import {
   type EventContext,
+  type EventOrigin,
   isNamed,
   type NewEvent,
-  parseBody,
   readEvent,
   type StoredEvent,
 } from '../model/event.ts';
 import { compileFilter } from '../model/filter.ts';
-import { isSameJson } from '../model/json-value.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
-import type { AppendAnswer, GroupCommit } from './group-commit.ts';
+import type { AppendAnswer } from './group-commit.ts';
 import { isSameContent } from './replay.ts';
-import type { Backend } from './store.ts';
+import type { AppendRequest, Backend } from './store.ts';
 
 /**
  * Imports: many events as new events of this log, a line each. A line that cannot be stored is reported, and the
@@ -41,7 +40,10 @@ export interface ImportChunk {
 
 interface ImportTarget {
   readonly backend: Backend;
-  readonly appender: Pick<GroupCommit, 'append'>;
+  /** Appends a chunk, all or nothing; calls back when it waits for its commit. */
+  readonly append: (request: AppendRequest, onHandedOver: () => void) => Promise<AppendAnswer>;
+  /** Why single events are not admitted, whatever is in the log. */
+  readonly refusals: (events: readonly NewEvent[]) => Promise<ReadonlyMap<NewEvent, StoreError>>;
   readonly context: EventContext;
 }
 
@@ -54,8 +56,6 @@ const CHUNKS_UNDER_WAY = 2;
 const TURN_LINES = 100;
 const OVERLOAD_WAIT_MS = 250;
 const OVERLOAD_TRIES = 120;
-/** Records that lie no farther apart are read at once. */
-const NEAR = 16;
 
 interface Entry {
   readonly line: number;
@@ -151,14 +151,13 @@ async function lookUp(
   const named = entries.filter(({ event }) => isNamed(event));
   if (named.length === 0) return { entries, duplicates: 0, failed: [] };
   const stored = await storedEvents(named, backend);
-  const enriched = await sameButForAdditions(named, stored, backend);
   const rest: Entry[] = [];
   const failed: ImportFailure[] = [];
   let duplicates = 0;
   for (const entry of entries) {
     const { line, event } = entry;
     const known = stored.get(event.id);
-    if (known !== undefined && (isSame(event, known) || enriched.has(event.id))) duplicates += 1;
+    if (known !== undefined && isSameContent(event, known)) duplicates += 1;
     else if (known === undefined && !taken.includes(event.id)) rest.push(entry);
     else
       failed.push({ line, code: 'DUPLICATE_EVENT', detail: `The id ${event.id} is taken by another event.` });
@@ -199,10 +198,9 @@ async function outcomeOf(
       const queued = await enqueue(entries, target, tries);
       return await outcomeOf({ line, failed }, remainder, queued, target);
     }
-    if (!(error instanceof StoreError) || error.code !== 'DUPLICATE_EVENT') throw error;
-    // Somebody else stored some of them meanwhile, or they were removed and keep their ids.
-    const taken = error.members?.['ids'] as readonly string[] | undefined;
-    const rest = await lookUp(entries, target.backend, taken);
+    if (!(error instanceof StoreError)) throw error;
+    const rest = await withoutRefused(entries, error, target);
+    if (rest === undefined) throw error;
     const remainder = {
       entries: rest.entries,
       duplicates: duplicates + rest.duplicates,
@@ -210,6 +208,54 @@ async function outcomeOf(
     };
     return await outcomeOf({ line, failed }, remainder, await enqueue(rest.entries, target), target);
   }
+}
+
+/** What is left of a chunk that was refused for some of its events; undefined where it was refused as a whole. */
+async function withoutRefused(
+  entries: readonly Entry[],
+  error: StoreError,
+  target: ImportTarget,
+): Promise<Remainder | undefined> {
+  switch (error.code) {
+    case 'DUPLICATE_EVENT':
+      // Somebody else stored some of them meanwhile, or they were removed and keep their ids.
+      return await lookUp(entries, target.backend, error.members?.['ids'] as readonly string[] | undefined);
+    case 'UNKNOWN_EVENT_TYPE':
+    case 'SCHEMA_VIOLATION': {
+      const refusals = await target.refusals(entries.map(({ event }) => event));
+      return without(entries, ({ event }) => refusals.get(event));
+    }
+    case 'RULE_VIOLATION': {
+      const broken = brokenBy(error);
+      return without(entries, (_, index) => (broken.has(index) ? error : undefined));
+    }
+    default:
+      return undefined;
+  }
+}
+
+function without(
+  entries: readonly Entry[],
+  refusalOf: (entry: Entry, index: number) => StoreError | undefined,
+): Remainder {
+  const rest: Entry[] = [];
+  const failed: ImportFailure[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const refusal = refusalOf(entry, index);
+    if (refusal === undefined) rest.push(entry);
+    else failed.push(failureOf(entry.line, refusal));
+  }
+  return { entries: rest, duplicates: 0, failed };
+}
+
+/**
+ * The events that break a rule. The last of several is looked at again: it may break it only by what one of the others
+ * would have been, while what the log has decided stays so.
+ */
+function brokenBy({ members }: StoreError): ReadonlySet<number> {
+  const { event, violations = [] } = members as { event: number; violations?: readonly { event: number }[] };
+  const all = [...new Set([event, ...violations.map((violation) => violation.event)])].sort((a, b) => a - b);
+  return new Set(all.length === 1 ? all : all.slice(0, -1));
 }
 
 interface Queued {
@@ -221,23 +267,36 @@ interface Queued {
 /** Hands an append over, and waits while the queue is full: an import has time. */
 async function enqueue(
   entries: readonly Entry[],
-  { appender }: ImportTarget,
+  { append }: ImportTarget,
   triesBefore = 0,
 ): Promise<Queued> {
   if (entries.length === 0) return { answer: Promise.resolve(undefined), tries: triesBefore };
   for (let tries = triesBefore + 1; ; tries += 1) {
-    const answer = appender.append({ events: entries.map(({ event }) => event), checks: [], writes: [] });
+    const events = entries.map(({ event }) => event);
+    const { answer, handedOver } = handOver(append, { events, checks: [], writes: [] });
     // A queue that is full says so at once.
-    const isRefused = await Promise.race([answer.then(() => false, isOverload), turn()]);
+    const isRefused = await Promise.race([answer.then(() => false, isOverload), handedOver.then(turn)]);
     if (isRefused !== true || tries >= OVERLOAD_TRIES) return { answer, tries };
     await new Promise((resolve) => setTimeout(resolve, OVERLOAD_WAIT_MS));
   }
 }
 
+function handOver(
+  append: ImportTarget['append'],
+  request: AppendRequest,
+): { answer: Promise<AppendAnswer>; handedOver: Promise<void> } {
+  let onHandedOver = () => {};
+  const handedOver = new Promise<void>((resolve) => {
+    onHandedOver = resolve;
+  });
+  return { answer: append(request, onHandedOver), handedOver };
+}
+
+/** What is stored under the ids of some events, with what was added to it there. */
 async function storedEvents(
   entries: readonly Entry[],
   backend: Backend,
-): Promise<ReadonlyMap<string, StoredEvent>> {
+): Promise<ReadonlyMap<string, StoredEvent & Pick<EventOrigin, 'sent' | 'added'>>> {
   const filter = compileFilter({ eventIds: entries.map(({ event }) => event.id) });
   const { events } = await backend.read({
     filter,
@@ -246,48 +305,30 @@ async function storedEvents(
     limit: entries.length,
     offset: 0,
   });
-  return new Map(events.map((event) => [event.id, event]));
-}
-
-function isSame(event: NewEvent, stored: StoredEvent): boolean {
-  return hasSameHead(event, stored) && isSameJson(parseBody(event.body), parseBody(stored.body));
-}
-
-function hasSameHead(event: NewEvent, stored: StoredEvent): boolean {
-  return event.type === stored.type && (event.timestamp === null || event.timestamp === stored.timestamp);
-}
-
-/**
- * The ids of events that are not the same at first glance, and are when what the service added is left out. Only the
- * records say what that was, so they are read where there is a difference to be explained.
- */
-async function sameButForAdditions(
-  entries: readonly Entry[],
-  stored: ReadonlyMap<string, StoredEvent>,
-  backend: Backend,
-): Promise<ReadonlySet<string>> {
-  const wanted = new Map<number, NewEvent>();
-  for (const { event } of entries) {
-    const known = stored.get(event.id);
-    if (known !== undefined && hasSameHead(event, known) && !isSame(event, known))
-      wanted.set(known.position, event);
-  }
-  const positions = [...wanted.keys()].sort((a, b) => a - b);
-  const same = new Set<string>();
-  const { signal } = new AbortController();
-  for (let first = 0, end = 1; first < positions.length; first = end, end += 1) {
-    // What was imported together lies together.
-    while (end < positions.length && (positions[end] as number) - (positions[end - 1] as number) <= NEAR)
-      end += 1;
-    const range = { after: (positions[first] as number) - 1, upTo: positions[end - 1] as number };
-    for await (const records of backend.records(range, { signal })) {
-      for (const record of records) {
-        const event = wanted.get(record.position);
-        if (event !== undefined && isSameContent(event, record)) same.add(event.id);
-      }
+  const found = new Map(events.map((event) => [event.id, { ...event, sent: 0 }]));
+  const sent = new Map(entries.map(({ event }) => [event.id, event]));
+  const isOther = (event: StoredEvent) =>
+    !isSameContent(sent.get(event.id) as NewEvent, { ...event, sent: 0 });
+  // Only of what differs it has to be known why; mostly that is nothing, or a block of events.
+  for (const { after, upTo } of stretches(events.filter(isOther).map(({ position }) => position))) {
+    for await (const block of backend.records({ after, upTo }, { signal: NEVER })) {
+      for (const event of block) if (found.has(event.id)) found.set(event.id, event);
     }
   }
-  return same;
+  return found;
+}
+
+const NEVER = new AbortController().signal;
+
+/** Ascending positions as stretches without gaps. */
+function stretches(positions: readonly number[]): { after: number; upTo: number }[] {
+  const found: { after: number; upTo: number }[] = [];
+  for (const position of positions) {
+    const last = found.at(-1);
+    if (last?.upTo === position - 1) last.upTo = position;
+    else found.push({ after: position - 1, upTo: position });
+  }
+  return found;
 }
 
 function isOverload(error: unknown): boolean {
