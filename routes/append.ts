@@ -38,12 +38,18 @@ const AppendQuery = Type.Object(
   { additionalProperties: false },
 );
 
+const AddedMembers = Type.Array(Type.String(), {
+  description:
+    'JSON Pointers into the event: what the service added to it. Absent where that is nothing. The trace context of the request is not named.',
+});
+
 const StoredEventAnswer = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),
     position: Type.Integer({ minimum: 1 }),
     timestamp: Type.String({ format: 'date-time' }),
     recordedAt: Type.String({ format: 'date-time' }),
+    added: Type.Optional(AddedMembers),
   },
   { description: 'The event is durable.' },
 );
@@ -54,7 +60,11 @@ const StoredBatchAnswer = Type.Object(
     lastPosition: Type.Integer({ minimum: 1 }),
     recordedAt: Type.String({ format: 'date-time' }),
     events: Type.Array(
-      Type.Object({ id: Type.String({ format: 'uuid' }), position: Type.Integer({ minimum: 1 }) }),
+      Type.Object({
+        id: Type.String({ format: 'uuid' }),
+        position: Type.Integer({ minimum: 1 }),
+        added: Type.Optional(AddedMembers),
+      }),
     ),
   },
   { description: 'All events are durable, at consecutive positions.' },
@@ -87,7 +97,8 @@ const REFUSALS = [
 ] as const;
 
 export function appendRoutes(app: FastifyInstance, service: Service): void {
-  const { admission } = service;
+  const { admission, config } = service;
+  const keepsTrace = config.enrichment.steps.includes('trace');
   const running = new RunningKeys();
 
   app.post(
@@ -109,18 +120,18 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const body = bodyText(request);
       const dryRun = readOptions(service, request);
-      const event = readEvent(body, eventContext(service, request));
+      const event = readEvent(body, eventContext(request));
       const wanted = { events: [event], checks: [], writes: [], dryRun };
       const stored = await append(request, body, wanted, 'event');
       if (stored === undefined) return sendPassed(reply);
       const [id = ''] = stored.ids;
       const [timestamp = ''] = stored.timestamps;
-      const { firstPosition, recordedAt } = stored;
+      const { firstPosition, recordedAt, added } = stored;
       sendStored(
         reply,
         stored,
         firstPosition,
-        `{"id":"${id}","position":${firstPosition},"timestamp":"${timestamp}","recordedAt":"${recordedAt}"}`,
+        `{"id":"${id}","position":${firstPosition},"timestamp":"${timestamp}","recordedAt":"${recordedAt}"${addedText(added?.[0])}}`,
         ['Location', `/v1/events/${id}`],
       );
     },
@@ -145,15 +156,17 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const body = bodyText(request);
       const dryRun = readOptions(service, request);
-      const { events, conditions, log } = readBatch(body, eventContext(service, request));
+      const { events, conditions, log } = readBatch(body, eventContext(request));
       if (log !== undefined) requireLog(service, log);
       const checks = conditions.map(compileCondition);
       const wanted = { events, checks, writes: [], dryRun };
       const stored = await append(request, body, wanted, 'batch');
       if (stored === undefined) return sendPassed(reply);
-      const { firstPosition, recordedAt, ids } = stored;
+      const { firstPosition, recordedAt, ids, added } = stored;
       const lastPosition = firstPosition + ids.length - 1;
-      const list = ids.map((id, index) => `{"id":"${id}","position":${firstPosition + index}}`).join(',');
+      const list = ids
+        .map((id, index) => `{"id":"${id}","position":${firstPosition + index}${addedText(added?.[index])}}`)
+        .join(',');
       sendStored(
         reply,
         stored,
@@ -182,9 +195,20 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
     return answer.kind === 'stored' && wanted.dryRun !== true ? answer : undefined;
   }
 
+  function eventContext({ headers: { traceparent } }: FastifyRequest): EventContext {
+    if (!keepsTrace || typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent))
+      return service.eventContext;
+    return { ...service.eventContext, traceparent };
+  }
+
   function sendPassed(reply: FastifyReply): void {
     sendJson(reply, 200, '{"dryRun":true}', ['Stele-Position', `${service.feed.head}`]);
   }
+}
+
+/** The member of an answer that says what was added to an event, with a comma in front. */
+function addedText(added: readonly string[] | undefined): string {
+  return added === undefined || added.length === 0 ? '' : `,"added":${JSON.stringify(added)}`;
 }
 
 /** The flags of the query string; a pin that names another log is refused here. */
@@ -200,12 +224,6 @@ function requireLog(service: Service, log: string): void {
   const { logId } = service.backend;
   if (log.toLowerCase() === logId) return;
   throw new StoreError('LOG_MISMATCH', `The log of this service is ${logId}.`, { members: { log: logId } });
-}
-
-function eventContext(service: Service, request: FastifyRequest): EventContext {
-  const { traceparent } = request.headers;
-  if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return service.eventContext;
-  return { ...service.eventContext, traceparent };
 }
 
 /** A replay gets the status of the first answer; only the header tells them apart. */

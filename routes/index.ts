@@ -5,6 +5,7 @@ import { catalogueRoutes } from './catalogue.ts';
 import { causationRoutes } from './causation.ts';
 import type { Service } from './context.ts';
 import { collectRoutes, docsRoutes } from './docs.ts';
+import { eventTypeRoutes } from './event-types.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { importRoutes } from './imports.ts';
@@ -36,6 +37,7 @@ export async function registerRoutes(app: FastifyInstance, service: Service): Pr
   aggregateRoutes(app, service); // GET  /v1/events/count, POST with the filter as body; POST /v1/events/aggregate
   causationRoutes(app, service); // GET  /v1/events/{id}/causation
   catalogueRoutes(app, service); // GET  /v1/types, /v1/tags, /v1/tags/{key}
+  eventTypeRoutes(app, service); // GET, PUT /v1/types/{type}; GET, POST …/versions, GET …/versions/{version}; POST …/compatibility-checks
   ruleRoutes(app, service); //      GET  /v1/rules; GET, PUT, DELETE /v1/rules/{rule}
   snapshotRoutes(app, service); //  GET, POST, DELETE /v1/snapshots/{aggregateId}, GET, PUT, DELETE …/{version}, GET …/versions
   stateRoutes(app, service); //     GET  /v1/aggregates/{aggregateId}/state, …/diff

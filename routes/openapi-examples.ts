@@ -13,6 +13,26 @@ const PASSED = { dryRun: true };
 const PAGE = { events: [EXAMPLE_EVENT], next: null, position };
 const ABOUT = { aggregateId: 'issue-42', version: 3, position, filter: FILTER, createdAt: recordedAt };
 const SNAPSHOT = { ...ABOUT, data: { status: 'open', assignee: 'u-1' } };
+const TYPE = {
+  type: EXAMPLE_EVENT.type,
+  description: 'Somebody took the issue on.',
+  compatibility: 'backward',
+  enforcement: 'enforce',
+  tagsFromData: { assignee: '/assignee' },
+  latestVersion: 1,
+  count: 1,
+  firstTimestamp: timestamp,
+  lastTimestamp: timestamp,
+};
+const NO_TIMES = { firstTimestamp: undefined, lastTimestamp: undefined };
+const VERSION = {
+  type: EXAMPLE_EVENT.type,
+  version: 1,
+  schema: { type: 'object', properties: { assignee: { type: 'string' } }, required: ['assignee'] },
+  upcast: [],
+  examples: [{ data: { assignee: 'u-1' } }],
+  createdAt: recordedAt,
+};
 const JOB = {
   id: JOB_ID,
   kind: 'compaction',
@@ -55,7 +75,32 @@ export const ANSWER_EXAMPLES: Examples = {
   },
   listTypes: {
     200: {
-      types: [{ type: EXAMPLE_EVENT.type, count: 1, firstTimestamp: timestamp, lastTimestamp: timestamp }],
+      types: [
+        {
+          type: EXAMPLE_EVENT.type,
+          count: 1,
+          firstTimestamp: timestamp,
+          lastTimestamp: timestamp,
+          registered: true,
+          description: TYPE.description,
+          latestVersion: 1,
+          enforcement: 'enforce',
+        },
+      ],
+    },
+  },
+  putType: { 200: TYPE, 201: { ...TYPE, latestVersion: 0, count: 0, ...NO_TIMES } },
+  readType: { 200: TYPE },
+  addVersion: { 200: VERSION, 201: VERSION },
+  listVersions: { 200: { type: EXAMPLE_EVENT.type, versions: [VERSION] } },
+  readVersion: { 200: VERSION },
+  checkCompatibility: {
+    200: {
+      compatible: false,
+      violations: [{ pointer: '/schema/required', detail: 'asks for a member that was optional' }],
+      tested: 100,
+      failed: 1,
+      failing: [{ id, position, errors: [{ pointer: '/data/reason', detail: 'is missing' }] }],
     },
   },
   listTags: { 200: { tags: { issueId: ['41', '42'], mode: ['dev'] }, isComplete: true } },

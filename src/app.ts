@@ -97,6 +97,7 @@ export async function createService(
     backend,
     appender,
     registry,
+    schemas,
     admission,
     feed,
     upkeep,

@@ -2,13 +2,13 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { EventInput, type NewEvent } from '../model/event.ts';
-import { faultsOf } from '../model/faults.ts';
+import { Faults, faultsOf } from '../model/faults.ts';
 import { pointerPath } from '../model/json-pointer.ts';
 import { isSameJson } from '../model/json-value.ts';
 import { incompatibilities } from './compatibility.ts';
 import { addTagsFromData } from './enrichment.ts';
 import { EventDraft } from './event-draft.ts';
-import type { EventType, JsonSchema, TypeVersion, VersionInput } from './event-type.ts';
+import type { EventType, JsonSchema, TypeSettings, TypeVersion, VersionInput } from './event-type.ts';
 import type { VersionCheck } from './type-schemas.ts';
 
 /** Whether a version is what somebody wants to register. */
@@ -104,9 +104,11 @@ function asNewEvent(type: string, json: string): NewEvent {
   return { id: '', type, timestamp: null, terms: [], body: json.slice(1, -1), sent: 0 };
 }
 
-/** What is wrong with the settings of a type beyond their shape. */
-export function settingsFaults(tagsFromData: Readonly<Record<string, string>>): Fault[] {
-  return Object.entries(tagsFromData)
-    .filter(([, pointer]) => pointerPath(pointer) === undefined)
-    .map(([key]) => ({ pointer: `/tagsFromData/${key}`, detail: 'is not a JSON Pointer' }));
+/** @throws StoreError VALIDATION_FAILED for settings of a type that have the shape and cannot be meant. */
+export function requireSettings({ tagsFromData = {} }: TypeSettings): void {
+  const faults = new Faults();
+  for (const [key, pointer] of Object.entries(tagsFromData)) {
+    if (pointerPath(pointer) === undefined) faults.add(['tagsFromData', key], 'is not a JSON Pointer');
+  }
+  if (!faults.none) throw faults.error();
 }
