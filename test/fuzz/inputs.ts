@@ -117,7 +117,7 @@ const tagValue = fc.oneof(
   },
 );
 
-const tagKey = fc.oneof(
+export const tagKey = fc.oneof(
   { weight: 20, arbitrary: fc.stringMatching(/^[A-Za-z0-9_.-]{1,12}$/) },
   {
     weight: 1,
@@ -227,7 +227,7 @@ function position(): fc.Arbitrary<string> {
   );
 }
 
-function query(): fc.Arbitrary<string> {
+export function query(): fc.Arbitrary<string> {
   const item = fc.oneof(
     {
       weight: 10,
@@ -374,6 +374,8 @@ const PATHS = [
   '/v1/events/{}/causation',
   '/v1/correlations/{}/events',
   '/v1/types',
+  '/v1/rules',
+  '/v1/rules/{}',
   '/v1/tags',
   '/v1/tags/{}',
   '/v1/head',
