@@ -96,7 +96,10 @@ export async function answerRead(
   if (page.cursor !== undefined) await readyToRead(service, reply, { atLeast: pinned.pin });
   const position = positionHeader(pinned.pin);
   if (type !== JSON_TYPE && page.limit === undefined) {
-    return sendLines(reply, linesOf(backend, pinned, downloads), { type, headers: [...position, ...VARY] });
+    return sendLines(reply, linesOf(backend, pinned, { gate: downloads, view: undefined }), {
+      type,
+      headers: [...position, ...VARY],
+    });
   }
   const { limit = LIMITS.pageSizeDefault } = page;
   const { events, rest, explain } = await readPage(nearestFirst(service, pinned), pinned, {

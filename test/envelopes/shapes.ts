@@ -8,7 +8,7 @@ import { text } from '../fuzz/texts.ts';
  */
 export type Json = Readonly<Record<string, unknown>>;
 
-const isStorable = (value: string) => !value.includes('\u0000') && value.isWellFormed();
+const isStorable = (value: string) => !value.includes('\u0000') && !/[\p{Cs}]/u.test(value);
 const short = text.map((value) => value.slice(0, 40)).filter(isStorable);
 const filled = short.filter((value) => value !== '');
 const number = fc
