@@ -25,11 +25,14 @@ export function viewOf(envelope: Envelope | undefined, upcaster?: Upcaster): Vie
   const encode = envelope === undefined ? encodeCanonical : CODECS[envelope].encode;
   return {
     key: `${envelope ?? ''} ${upcaster?.key ?? ''}`,
-    render: (event) => {
-      const parts = partsOf(event);
-      return encode(upcaster === undefined ? parts : upcaster.upcast(parts));
-    },
+    render: (event) => encode(upcast(event, upcaster)),
   };
+}
+
+/** An event taken apart, as the upcaster shows it. */
+export function upcast(event: StoredEvent, upcaster: Upcaster | undefined): EventParts {
+  const parts = partsOf(event);
+  return upcaster === undefined ? parts : upcaster.upcast(parts);
 }
 
 export function renderAs(view: View | undefined, event: StoredEvent): string {

@@ -64,6 +64,15 @@ function checked<T extends TSchema>(
   };
 }
 
+/** The pointer into what was sent for one into the event or batch that was made of it. */
+export type PointerOf = (pointer: string) => string;
+
+/** What was read, and where its members were written. */
+export interface Read<T> {
+  readonly content: T;
+  readonly pointerOf: PointerOf;
+}
+
 /** Beyond what an event may be nested: a shape has members of Stele's below a member of its own. */
 const DEPTH_MORE = 2;
 /** The levels of an event whose members are passed on one by one. */
@@ -74,7 +83,7 @@ const SPAN_DEPTH = 4;
  *
  * @throws StoreError as `readEvent`, with pointers into what was sent.
  */
-export function readEnveloped(envelope: Envelope, body: string, context: EventContext): NewEvent {
+export function readEnveloped(envelope: Envelope, body: string, context: EventContext): Read<NewEvent> {
   const faults = new Faults();
   const { value, root, text } = inspectJson(body, SPAN_DEPTH, {
     depthMax: LIMITS.jsonDepthMax + DEPTH_MORE,
@@ -82,24 +91,27 @@ export function readEnveloped(envelope: Envelope, body: string, context: EventCo
   });
   const draft = CODECS[envelope].decode(value, new SentObject(text, root), { ...context, faults });
   if (draft === undefined || !faults.none) throw faults.error();
-  return pointing(draft.pointerOf, () => readEvent(draft.text, context));
+  return read(draft, context);
 }
 
 /** Reads one event of CloudEvents in binary mode. @throws StoreError as `readEnveloped`. */
-export function readBinary(message: BinaryMessage, context: EventContext): { event: NewEvent; text: string } {
+export function readBinary(message: BinaryMessage, context: EventContext): Read<NewEvent> & { text: string } {
   const faults = new Faults('CloudEvent');
   const draft = decodeBinary(message, { ...context, faults });
   if (!faults.none) throw faults.error();
-  return { event: pointing(draft.pointerOf, () => readEvent(draft.text, context)), text: draft.text };
+  return { ...read(draft, context), text: draft.text };
+}
+
+function read({ text, pointerOf }: Draft, context: EventContext): Read<NewEvent> {
+  return { content: pointing(pointerOf, () => readEvent(text, context)), pointerOf };
 }
 
 /**
  * Reads a batch in another shape: a list of CloudEvents, or an object as of `readBatch` whose events have the shape.
  *
- * @param conditions JSON text of the conditions of a list, which has no place for them.
  * @throws StoreError as `readBatch`, with pointers into what was sent.
  */
-export function readEnvelopedBatch(envelope: Envelope, body: string, context: EventContext): Batch {
+export function readEnvelopedBatch(envelope: Envelope, body: string, context: EventContext): Read<Batch> {
   const { decode, isBareList } = CODECS[envelope];
   const faults = new Faults();
   const levels = isBareList ? 1 : 2;
@@ -127,10 +139,9 @@ export function readEnvelopedBatch(envelope: Envelope, body: string, context: Ev
   }
   if (!faults.none) throw faults.error();
   const others = isBareList ? '' : othersOf(new SentObject(text, root));
-  return pointing(
-    (pointer) => pointerInBatch(pointer, drafts, at),
-    () => readBatch(`{"events":[${drafts.map((draft) => draft.text).join(',')}]${others}}`, context),
-  );
+  const batch = `{"events":[${drafts.map((draft) => draft.text).join(',')}]${others}}`;
+  const pointerOf: PointerOf = (pointer) => pointerInBatch(pointer, drafts, at);
+  return { content: pointing(pointerOf, () => readBatch(batch, context)), pointerOf };
 }
 
 /** A list of faults that is full throws, and what it holds is told with those of the other events. */
@@ -157,7 +168,7 @@ function pointerInBatch(pointer: string, drafts: readonly Draft[], at: string): 
 }
 
 /** Runs code that finds faults in the text of a draft, and tells them where the client wrote it. */
-function pointing<T>(pointerOf: (pointer: string) => string, run: () => T): T {
+function pointing<T>(pointerOf: PointerOf, run: () => T): T {
   try {
     return run();
   } catch (error) {
