@@ -46,6 +46,7 @@ const BatchQuery = Type.Object(
       Type.Array(AppendCondition, {
         maxItems: LIMITS.conditionsMax,
         description: 'Conditions of a batch of CloudEvents, whose body is a list and has no place for them.',
+        examples: [[{ failIfEventsMatch: { items: [{ tags: { issueId: '42' } }] }, after: 16 }]],
       }),
     ),
   },

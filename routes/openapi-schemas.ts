@@ -148,7 +148,11 @@ function asParameter(schema: JsonSchema): JsonSchema {
   }
   const items = schema['items'];
   if (schema['type'] === 'array' && isSchema(items) && items['type'] === 'object') {
-    return { ...members(schema), examples: [[EXAMPLE_ITEM]], 'x-consume': 'application/json' };
+    return {
+      ...members(schema),
+      examples: schema['examples'] ?? [[EXAMPLE_ITEM]],
+      'x-consume': 'application/json',
+    };
   }
   return members(schema);
 }

@@ -10,7 +10,7 @@ import { batchOf, MANY, ONE, ok, SHAPES, sending, withoutPlace } from './stage.t
 /** Events of a run of a property: each has another id, whatever it shrinks to. */
 const EVENTS = { cloudevents: cloudEvent, stream: streamEvent, workflow: workflowEvent, actor: actorEvent };
 const ID = { cloudevents: 'id', stream: 'event_id', workflow: 'eventId', actor: 'event_id' } as const;
-const RUNS = 40;
+const RUNS = 12;
 
 let count = 0;
 

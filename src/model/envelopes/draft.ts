@@ -27,6 +27,8 @@ export interface Draft {
 const MEMBERS = ['id', 'type', 'timestamp', 'version', 'tags', 'metadata', 'data'] as const;
 type Member = (typeof MEMBERS)[number];
 
+const DEFAULTS: Readonly<Partial<Record<Member, string>>> = { version: '1', tags: '{}' };
+
 /**
  * The event that is made of what a shape says. Nothing of it is judged here: the text goes the way of every event
  * (model/event.ts), and what is wrong with it is told where the client wrote it.
@@ -84,12 +86,16 @@ export class DraftEvent {
     return this.setMetadata('foreignId', JSON.stringify(id), at);
   }
 
+  /**
+   * The event. It names what a shape leaves out as none: whichever shape an event comes in, it is the same event, and
+   * known when it is sent again.
+   */
   finish(): Draft {
     const texts: string[] = [];
     for (const member of MEMBERS) {
-      if (member === 'metadata' && this.#metadata.size > 0) texts.push(`"metadata":${this.#metadataText()}`);
-      const written = this.#members.get(member);
-      if (written !== undefined) texts.push(`"${member}":${written.raw}`);
+      const raw = member === 'metadata' ? this.#metadataText() : this.#members.get(member)?.raw;
+      const named = raw ?? DEFAULTS[member];
+      if (named !== undefined) texts.push(`"${member}":${named}`);
     }
     return { text: `{${texts.join(',')}}`, pointerOf: (pointer) => this.#pointerOf(pointer) };
   }
