@@ -22,6 +22,7 @@ import { Rest } from './rest.ts';
  */
 const PREFIX = 'ce-';
 const REQUIRED = ['specversion', 'id', 'source', 'type'] as const;
+const REQUIRED_HEADERS = REQUIRED.map((name) => PREFIX + name);
 const UTF8 = /^[^;]*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 const JSON_MEDIA = /^[\w.+-]+\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 const TEXT_MEDIA =
@@ -37,8 +38,9 @@ export interface BinaryMessage {
 
 /** Whether headers say an event: those of other modes say none. */
 export function isBinaryMode(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
-  const isOther = /^\s*application\/cloudevents/i.test(`${headers['content-type'] ?? ''}`);
-  return !isOther && REQUIRED.some((name) => headers[PREFIX + name] !== undefined);
+  // Asked of every append, of which most carry none of them.
+  if (REQUIRED_HEADERS.every((header) => headers[header] === undefined)) return false;
+  return !/^\s*application\/cloudevents/i.test(`${headers['content-type'] ?? ''}`);
 }
 
 /** Reads an event in binary mode. Faults name the header, or point into the body. */
