@@ -3,6 +3,7 @@ import type { Query } from '../model/query.ts';
 import { append, checkAppend } from './append.ts';
 import { type DecideOptions, type Decision, decide } from './decide.ts';
 import type { Appended, AppendOptions, NewEvent, RecordedEvent } from './event.ts';
+import { createEventTypes, type EventTypes } from './event-types.ts';
 import { type Aggregate, type AggregateGroup, createFigures, type Figures } from './figures.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { type Imported, importLines } from './import.ts';
@@ -76,6 +77,7 @@ export interface Client extends Figures {
   compactEvents(before: number | string, options?: CompactOptions): Promise<number>;
 
   readonly snapshots: Snapshots;
+  readonly eventTypes: EventTypes;
 
   /** An aggregate as it was at a position or a time of recording, or is now: the `data` of its events, merged. */
   state(aggregateId: string, options?: StateOptions & { at?: number | string }): Promise<State>;
@@ -135,6 +137,7 @@ export function createClient(options: ClientOptions): Client {
     follow: (filter = {}, more = {}) => follow(transport, filter, more),
     compactEvents: (before, more = {}) => compactEvents(transport, before, more),
     snapshots: createSnapshots(transport),
+    eventTypes: createEventTypes(transport),
     state: (aggregateId, more = {}) => readState(transport, aggregateId, more),
     diff: (aggregateId, more) => readStateDiff(transport, aggregateId, more),
   };

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import t from 'tap';
 import { temporaryFolder } from '../helpers/command-line.ts';
+import { blocksOf, promisesOf } from '../helpers/document-blocks.ts';
 import { builtService } from '../helpers/service-build.ts';
 import { ServiceProcess } from '../helpers/service-process.ts';
 
@@ -19,24 +20,8 @@ import { ServiceProcess } from '../helpers/service-process.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START = 'npm ci && npm start';
 
-interface Block {
-  readonly language: string;
-  readonly code: string;
-  readonly line: number;
-}
-
-function blocks(markdown: string): Block[] {
-  return [...markdown.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(
-    ({ 1: language = '', 2: code = '', index }) => ({
-      language,
-      code,
-      line: markdown.slice(0, index).split('\n').length,
-    }),
-  );
-}
-
 t.test('every block of the README does what it says', async (t) => {
-  const found = blocks(readFileSync(path.join(ROOT, 'README.md'), 'utf8'));
+  const found = blocksOf(readFileSync(path.join(ROOT, 'README.md'), 'utf8'));
   t.strictSame(
     [...new Set(found.map(({ language }) => language))].sort(),
     ['bash', 'js', 'sh'],
@@ -86,7 +71,7 @@ t.test('every block of the README does what it says', async (t) => {
     });
     const [status] = await once(child, 'close');
     t.equal(status, 0, `the block at line ${line} succeeds: ${output.slice(-2000)}`);
-    for (const [, promised = ''] of code.matchAll(/^# → (.*)$/gm)) {
+    for (const promised of promisesOf({ code })) {
       t.ok(output.includes(promised), `the block at line ${line} gives ${promised}: ${output.slice(-2000)}`);
     }
   }
