@@ -26,6 +26,16 @@ export function preferred(accept: string | undefined, offered: readonly string[]
   return best;
 }
 
+/** The one of `offered` that stands in the header by its own name and is liked best, if any does. */
+export function named(accept: string | undefined, offered: readonly string[]): string | undefined {
+  if (accept === undefined) return undefined;
+  const ranges = parseAccept(accept).filter(
+    ({ type, subtype, weight }) => weight > 0 && offered.includes(`${type}/${subtype}`),
+  );
+  const [best] = ranges.sort((a, b) => b.weight - a.weight);
+  return best === undefined ? undefined : `${best.type}/${best.subtype}`;
+}
+
 function parseAccept(accept: string): MediaRange[] {
   const ranges: MediaRange[] = [];
   for (const part of accept.toLowerCase().split(',')) {

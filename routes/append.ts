@@ -1,16 +1,17 @@
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
-import { BatchInput, type EventContext, EventInput, readBatch, readEvent } from '../src/model/event.ts';
-import { compileCondition } from '../src/model/query.ts';
+import type { Batch, EventContext } from '../src/model/event.ts';
+import { AppendCondition, compileCondition } from '../src/model/query.ts';
 import type { Admitted } from '../src/registry/admission.ts';
 import type { AppendRequest } from '../src/store/store.ts';
 import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
-import { bodyText } from './body.ts';
 import type { Service } from './context.ts';
 import { idempotencyOf, RunningKeys } from './idempotency.ts';
 import { parseQuery, rawQuery } from './query-string.ts';
+import { isBareList, type Sent, sentBatch, sentEvent, told } from './sent-events.ts';
+import { BATCH_BODIES, EVENT_BODIES } from './shape-schemas.ts';
 
 /**
  * Appends: POST /v1/events for one event, POST /v1/events/batch for up to a thousand, all or nothing.
@@ -32,6 +33,20 @@ const AppendQuery = Type.Object(
         maxLength: 64,
         description: 'Refuse the append if the log is another one.',
         format: 'uuid',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const BatchQuery = Type.Object(
+  {
+    ...AppendQuery.properties,
+    conditions: Type.Optional(
+      Type.Array(AppendCondition, {
+        maxItems: LIMITS.conditionsMax,
+        description: 'Conditions of a batch of CloudEvents, whose body is a list and has no place for them.',
+        examples: [[{ failIfEventsMatch: { items: [{ tags: { issueId: '42' } }] }, after: 16 }]],
       }),
     ),
   },
@@ -75,8 +90,8 @@ const PassedAnswer = Type.Object(
   { description: 'Every check passed. Nothing was stored.' },
 );
 
-/** The body is a kilobyte more than the event at most; the event itself is measured when it is read. */
-const ENVELOPE_BYTES = 1024;
+/** What another shape may write around an event at most; the event itself is measured when it is read. */
+const ENVELOPE_BYTES = 256 * 1024;
 
 /** Version, trace id, parent id and flags of W3C trace context, without the values that it calls invalid. */
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -104,25 +119,29 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
   app.post(
     '/v1/events',
     {
-      config: { action: 'append', errors: REFUSALS },
+      config: {
+        action: 'append',
+        errors: REFUSALS,
+        consumes: Object.keys(EVENT_BODIES),
+        consumesBinary: true,
+      },
       bodyLimit: LIMITS.eventBytesMax + ENVELOPE_BYTES,
       schema: {
         operationId: 'appendEvent',
         summary: 'Append one event',
         description:
-          'Answered once the event is durable. The same `id` with the same content again gives the first answer; with other content it is refused.',
+          'Answered once the event is durable. The same `id` with the same content again gives the first answer; with other content it is refused. The body may also be a CloudEvent, or an event in another shape, by its media type; a CloudEvent in binary mode has its attributes in `ce-` headers and any media type.',
         tags: ['Append'],
         querystring: AppendQuery,
-        body: EventInput,
+        body: { content: EVENT_BODIES },
         response: { 200: PassedAnswer, 201: StoredEventAnswer },
       },
     },
     async (request, reply) => {
-      const body = bodyText(request);
-      const dryRun = readOptions(service, request);
-      const event = readEvent(body, eventContext(request));
-      const wanted = { events: [event], checks: [], writes: [], dryRun };
-      const stored = await append(request, body, wanted, 'event');
+      const { dryRun } = readOptions(service, request, AppendQuery);
+      const sent = sentEvent(request, eventContext(request));
+      const wanted = { events: [sent.content], checks: [], writes: [], dryRun };
+      const stored = await append(request, sent, wanted, 'event');
       if (stored === undefined) return sendPassed(reply);
       const [id = ''] = stored.ids;
       const [timestamp = ''] = stored.timestamps;
@@ -140,27 +159,32 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
   app.post(
     '/v1/events/batch',
     {
-      config: { action: 'append', errors: ['APPEND_CONDITION_FAILED', 'BELOW_FLOOR', ...REFUSALS] },
+      config: {
+        action: 'append',
+        errors: ['APPEND_CONDITION_FAILED', 'BELOW_FLOOR', ...REFUSALS],
+        consumes: Object.keys(BATCH_BODIES),
+      },
       bodyLimit: LIMITS.batchBytesMax,
       schema: {
         operationId: 'appendBatch',
         summary: 'Append a batch of events under conditions',
         description:
-          'All or nothing, at consecutive positions. Each condition has to hold at the moment of storing; every one that fails is named with the events that break it.',
+          'All or nothing, at consecutive positions. Each condition has to hold at the moment of storing; every one that fails is named with the events that break it. The events may also be CloudEvents, or in another shape, by the media type of the body.',
         tags: ['Append'],
-        querystring: AppendQuery,
-        body: BatchInput,
+        querystring: BatchQuery,
+        body: { content: BATCH_BODIES },
         response: { 200: PassedAnswer, 201: StoredBatchAnswer },
       },
     },
     async (request, reply) => {
-      const body = bodyText(request);
-      const dryRun = readOptions(service, request);
-      const { events, conditions, log } = readBatch(body, eventContext(request));
+      const options = readOptions(service, request, BatchQuery);
+      const { dryRun } = options;
+      const sent = sentBatch(request, eventContext(request));
+      const { events, log } = sent.content;
       if (log !== undefined) requireLog(service, log);
-      const checks = conditions.map(compileCondition);
+      const checks = conditionsOf(request, sent.content, options.conditions).map(compileCondition);
       const wanted = { events, checks, writes: [], dryRun };
-      const stored = await append(request, body, wanted, 'batch');
+      const stored = await append(request, sent, wanted, 'batch');
       if (stored === undefined) return sendPassed(reply);
       const { firstPosition, recordedAt, ids, added } = stored;
       const lastPosition = firstPosition + ids.length - 1;
@@ -180,13 +204,16 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
   /** What was stored, now or by the same request before; undefined for a dry run that passed. */
   async function append(
     request: FastifyRequest,
-    body: string,
+    sent: Sent<unknown>,
     wanted: AppendRequest,
     origin: 'event' | 'batch',
   ): Promise<Extract<Admitted, { kind: 'stored' }> | undefined> {
-    const idempotency = idempotencyOf(request, ROUTES[origin], body);
+    const idempotency = idempotencyOf(request, ROUTES[origin], sent.text + conditionsText(request));
     const admit = () =>
-      admission.append(idempotency === undefined ? wanted : { ...wanted, idempotency }, { origin });
+      told(
+        sent,
+        admission.append(idempotency === undefined ? wanted : { ...wanted, idempotency }, { origin }),
+      );
     const answer =
       idempotency === undefined || wanted.dryRun === true
         ? await admit()
@@ -211,13 +238,37 @@ function addedText(added: readonly string[] | undefined): string {
   return added === undefined || added.length === 0 ? '' : `,"added":${JSON.stringify(added)}`;
 }
 
-/** The flags of the query string; a pin that names another log is refused here. */
-function readOptions(service: Service, request: FastifyRequest): boolean {
+/** What the query string says; a pin that names another log is refused here. */
+function readOptions(
+  service: Service,
+  request: FastifyRequest,
+  schema: typeof AppendQuery | typeof BatchQuery,
+): Static<typeof BatchQuery> & { dryRun: boolean } {
   const query = rawQuery(request.raw.url);
-  if (query === '') return false;
-  const { dryRun = false, log } = parseQuery(AppendQuery, query);
-  if (log !== undefined) requireLog(service, log);
-  return dryRun;
+  if (query === '') return NO_OPTIONS;
+  const options: Static<typeof BatchQuery> = parseQuery(schema, query);
+  if (options.log !== undefined) requireLog(service, options.log);
+  return { dryRun: false, ...options };
+}
+
+const NO_OPTIONS = { dryRun: false } as const;
+
+/** Conditions in the query string are part of what a key stands for. */
+function conditionsText({ raw: { url } }: FastifyRequest): string {
+  const query = rawQuery(url);
+  return query.includes('conditions=') ? `\n${query}` : '';
+}
+
+/** The conditions of a batch, which for a list stand in the query string. */
+function conditionsOf(
+  request: FastifyRequest,
+  { conditions }: Batch,
+  ofQuery: readonly AppendCondition[] | undefined,
+): readonly AppendCondition[] {
+  if (ofQuery === undefined || isBareList(request)) return ofQuery ?? conditions;
+  throw new StoreError('VALIDATION_FAILED', 'Conditions of a batch belong into its body.', {
+    faults: [{ pointer: '?conditions', detail: 'belongs to application/cloudevents-batch+json' }],
+  });
 }
 
 function requireLog(service: Service, log: string): void {

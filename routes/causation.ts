@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { LIMITS } from '../src/limits.ts';
 import { isUuid, parseBody, RecordedEvent, type StoredEvent } from '../src/model/event.ts';
 import { compileFilter } from '../src/model/filter.ts';
+import { renderAs } from '../src/model/view.ts';
 import { below } from '../src/store/pages.ts';
 import type { Backend } from '../src/store/store.ts';
 import { sendJson } from './answer.ts';
@@ -10,6 +11,7 @@ import type { Service } from './context.ts';
 import { findEvent, noEvent, requireEventId } from './events.ts';
 import { parseQuery, rawQuery } from './query-string.ts';
 import { positionHeader, ReadParameters, readyToRead, renderEvents } from './read.ts';
+import { ViewParameters, viewFor } from './views.ts';
 
 /**
  * What led to an event and what it led to, by `metadata.causationId`, which names the id of the cause.
@@ -29,6 +31,7 @@ const CausationQuery = Type.Object(
       }),
     ),
     ...ReadParameters,
+    ...ViewParameters,
   },
   { additionalProperties: false },
 );
@@ -78,14 +81,15 @@ export function causationRoutes(app: FastifyInstance, service: Service): void {
       const { position } = await backend.head();
       const event = await findEvent(backend, id);
       if (event === undefined) throw noEvent(id);
+      const view = await viewFor(service, query.envelope, query);
       const ancestors = await ancestorsOf(backend, event, limit);
       const descendants = await descendantsOf(backend, event, { limit, pin: position });
       const isComplete = ancestors.isComplete && descendants.isComplete;
       sendJson(
         reply,
         200,
-        `{"event":${renderEvents([event]).slice(1, -1)},"ancestors":${renderEvents(ancestors.events)},` +
-          `"descendants":${renderEvents(descendants.events)},"isComplete":${isComplete}}`,
+        `{"event":${renderAs(view, event)},"ancestors":${renderEvents(ancestors.events, view)},` +
+          `"descendants":${renderEvents(descendants.events, view)},"isComplete":${isComplete}}`,
         positionHeader(position),
       );
     },

@@ -5,20 +5,26 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { ScanGate } from '../src/feed/scan-gate.ts';
 import { LIMITS } from '../src/limits.ts';
-import { isUuid, RecordedEvent, renderEvent, type StoredEvent } from '../src/model/event.ts';
+import { ENVELOPES } from '../src/model/envelopes/envelope.ts';
+import { isUuid, RecordedEvent, type StoredEvent } from '../src/model/event.ts';
 import { compileFilter, EventFilter, type Filter, PageMembers } from '../src/model/filter.ts';
 import { Text } from '../src/model/text.ts';
+import { renderAs, upcast, viewOf } from '../src/model/view.ts';
 import type { Backend } from '../src/store/store.ts';
-import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
+import { type HeaderList, JSON_TYPE, sendEmpty, sendText } from './answer.ts';
+import { sendBinary } from './binary-answer.ts';
 import { parseBody } from './body.ts';
 import type { Service } from './context.ts';
 import { answerRead, PAGE_ERRORS, PAGE_TYPES, type PageRead, ReadOptions } from './page.ts';
 import { inQuery, parseQuery, rawQuery } from './query-string.ts';
 import { ReadParameters, readyToRead, withParameters } from './read.ts';
+import { EVENT_TYPES, shownEvent, upcasterFor, ViewParameters } from './views.ts';
 
 /**
  * Reads of events: by filter in a query string or a body, by correlation, and one by its id.
  */
+/** CloudEvents in binary mode, for one event at a time. */
+const BINARY = 'cloudevents-binary' as const;
 const PageQuery = Type.Object(
   { ...EventFilter.properties, ...PageMembers, ...ReadOptions },
   { additionalProperties: false },
@@ -32,7 +38,22 @@ const PageBody = Type.Object(
   },
 );
 const PageBodyOptions = Type.Object(ReadOptions, { additionalProperties: false });
-const OneQuery = Type.Object(ReadParameters, { additionalProperties: false });
+const OneQuery = Type.Object(
+  {
+    ...ReadParameters,
+    ...ViewParameters,
+    envelope: Type.Optional(
+      Type.Union(
+        ([...ENVELOPES, BINARY] as const).map((envelope) => Type.Literal(envelope)),
+        {
+          description:
+            'The shape of the event, also by its media type in `Accept`. `cloudevents-binary`: attributes as `ce-` headers, the data as the body.',
+        },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 const Explanation = Type.Object(
   {
@@ -151,11 +172,12 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
   app.get<{ Params: { id: string } }>(
     '/v1/events/:id',
     {
-      config: { action: 'read' },
+      config: { action: 'read', produces: EVENT_TYPES },
       schema: {
         operationId: 'readEvent',
         summary: 'Read one event',
-        description: 'With a strong `ETag`; `If-None-Match` gives `304` when nothing changed.',
+        description:
+          'With a strong `ETag`; `If-None-Match` gives `304` when nothing changed. In any shape, by `Accept` or `envelope`.',
         tags: ['Read'],
         params: EventParams,
         querystring: OneQuery,
@@ -166,12 +188,16 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
       },
     },
     async (request, reply) => {
-      const options = parseQuery(OneQuery, rawQuery(request.raw.url));
+      const { envelope, ...options } = parseQuery(OneQuery, rawQuery(request.raw.url));
       const id = requireEventId(request.params.id);
+      const shown = shownEvent(request.headers.accept, envelope === BINARY ? undefined : envelope);
       await readyToRead(service, reply, options);
       const event = await findEvent(backend, id);
       if (event === undefined) throw noEvent(id);
-      sendTagged(reply, renderEvent(event), ['Stele-Position', `${event.position}`]);
+      const upcaster = await upcasterFor(service, options);
+      const headers = ['Stele-Position', `${event.position}`, 'Vary', 'Accept'];
+      if (envelope === BINARY) return sendBinary(reply, upcast(event, upcaster), headers);
+      sendTagged(reply, renderAs(viewOf(shown.envelope, upcaster), event), headers, shown.type);
     },
   );
 }
@@ -203,14 +229,19 @@ export function noEvent(id: string): StoreError {
  * Sends a JSON text with a strong entity tag, or 304 when the client has it. The tag is a digest of the text: what
  * a log holds does not change, but what a reader is shown of it may.
  */
-export function sendTagged(reply: FastifyReply, text: string, headers: HeaderList): void {
+export function sendTagged(
+  reply: FastifyReply,
+  text: string,
+  headers: HeaderList,
+  type: string = JSON_TYPE,
+): void {
   const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
   const all = ['ETag', etag, 'Cache-Control', 'private, no-cache', ...headers];
   const known = reply.request.headers['if-none-match'];
   // Compared weakly (RFC 9110, section 13.1.2): proxies that compress put a W/ in front.
   const isKnown = known?.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, '')));
   if (isKnown === true) sendEmpty(reply, 304, all);
-  else sendJson(reply, 200, text, all);
+  else sendText(reply, 200, type, text, all);
 }
 
 /** A read whose filter, page and options all stand in the URL, so that the next page has one too. */

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Connection } from '../src/feed/connection.ts';
 import type { Place } from '../src/feed/context.ts';
 import type { Filter } from '../src/model/filter.ts';
+import type { View } from '../src/model/view.ts';
 import type { Framing } from '../src/store/store.ts';
 import { standardHeaders } from './answer.ts';
 import type { Service } from './context.ts';
@@ -19,9 +20,16 @@ export async function follow(
   service: Service,
   request: FastifyRequest,
   reply: FastifyReply,
-  options: { filter: Filter; place: Place; live: boolean; framing: Framing; type?: string },
+  options: {
+    filter: Filter;
+    place: Place;
+    live: boolean;
+    framing: Framing;
+    view: View | undefined;
+    type?: string;
+  },
 ): Promise<void> {
-  const { filter, place, live, framing } = options;
+  const { filter, place, live, framing, view } = options;
   const type = options.type ?? 'text/event-stream';
   const start = await service.feed.locate(place);
   const headers = [
@@ -45,5 +53,5 @@ export async function follow(
   const sink = await Connection.open(request.raw, reply.raw, headers);
   if (sink === undefined) return;
   const instance = request.url.split('?', 1)[0] ?? '';
-  service.feed.follow({ filter, start, live, framing, sink, instance });
+  service.feed.follow({ filter, start, live, framing, view, sink, instance });
 }

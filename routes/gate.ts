@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { type Action, allows, type Caller } from '../src/access/policy.ts';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
+import { isBinaryMode } from '../src/model/envelopes/cloudevents-binary.ts';
 import { preferred } from './accept.ts';
 import { JSON_TYPE } from './answer.ts';
 import type { Connections } from './connections.ts';
@@ -23,6 +24,8 @@ declare module 'fastify' {
     produces?: readonly string[];
     /** Media types that the body may have. Absent: JSON. */
     consumes?: readonly string[];
+    /** Takes CloudEvents in binary mode, whose body may have any media type. */
+    consumesBinary?: boolean;
     /** Answered also while the service stops. */
     whileStopping?: boolean;
   }
@@ -49,6 +52,7 @@ interface Passage {
   readonly produces: readonly string[];
   readonly consumes: readonly string[];
   readonly takesBody: boolean;
+  readonly takesBinary: boolean;
   readonly whileStopping: boolean;
   /** Children of the latency histogram by status: finding one by its labels costs as much as all the rest here. */
   readonly latency: Map<number, { observe(seconds: number): void }>;
@@ -241,6 +245,7 @@ function passageOf(
     action?: Action;
     produces?: readonly string[];
     consumes?: readonly string[];
+    consumesBinary?: boolean;
     whileStopping?: boolean;
   },
 ): Passage {
@@ -253,6 +258,7 @@ function passageOf(
     produces: config.produces ?? JSON_ONLY,
     consumes: config.consumes ?? JSON_ONLY,
     takesBody: BODY_METHODS.has(method),
+    takesBinary: config.consumesBinary ?? false,
     whileStopping: config.whileStopping ?? false,
     latency: new Map(),
   };
@@ -276,7 +282,7 @@ function bodyRefusal(passage: Passage, headers: FastifyRequest['headers']): Stor
     return new StoreError('UNSUPPORTED_MEDIA_TYPE', 'The body has a content encoding, and none is taken.');
   }
   const type = headers['content-type'];
-  if (type === JSON_TYPE && passage.consumes === JSON_ONLY) return undefined;
+  if (type === JSON_TYPE && passage.consumes[0] === JSON_TYPE) return undefined;
   if (type === undefined) {
     const length = headers['content-length'];
     const isEmpty = headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
@@ -285,6 +291,7 @@ function bodyRefusal(passage: Passage, headers: FastifyRequest['headers']): Stor
   }
   const essence = (type.split(';', 1)[0] ?? '').trim().toLowerCase();
   if (passage.consumes.includes(essence) && UTF8_PARAMETER.test(type)) return undefined;
+  if (passage.takesBinary && isBinaryMode(headers)) return undefined;
   return new StoreError(
     'UNSUPPORTED_MEDIA_TYPE',
     `The content type is not ${passage.consumes.join(' or ')} in UTF-8.`,

@@ -2,6 +2,8 @@ import type { Readable } from 'node:stream';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LIMITS } from '../src/limits.ts';
+import { ENVELOPES, readEnveloped } from '../src/model/envelopes/envelope.ts';
+import { readEvent } from '../src/model/event.ts';
 import { type ImportChunk, type ImportFailure, importLines } from '../src/store/import.ts';
 import { preferred } from './accept.ts';
 import { JSON_TYPE, sendJson, standardHeaders } from './answer.ts';
@@ -16,7 +18,17 @@ import { parseQuery, rawQuery } from './query-string.ts';
  * The body is read as it comes, and no faster than its events are stored. As JSON the answer is one object at the
  * end; as NDJSON a line follows each chunk that is durable, so that who sends much sees where he is.
  */
-const NoQuery = Type.Object({}, { additionalProperties: false });
+const ImportQuery = Type.Object(
+  {
+    envelope: Type.Optional(
+      Type.Union(
+        ENVELOPES.map((envelope) => Type.Literal(envelope)),
+        { description: 'The shape of the events in the lines. Default: the canonical one of Stele.' },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 const Failure = Type.Object(
   {
@@ -64,19 +76,22 @@ export function importRoutes(app: FastifyInstance, service: Service): void {
             'Stores every line as a new event, in order, in chunks that are stored as a whole. Lines that cannot be stored are reported, the others are stored. Events with an id can be sent again: those that are there are counted as duplicates. As NDJSON the answer has a line for each chunk. The body may take as long as any request, two minutes; send more in parts.',
           tags: ['Append'],
           consumes: [...LINE_TYPES],
-          querystring: NoQuery,
+          querystring: ImportQuery,
           body: Lines,
           response: { 200: ImportAnswer },
         },
       },
       async (request, reply) => {
-        parseQuery(NoQuery, rawQuery(request.raw.url));
+        const { envelope } = parseQuery(ImportQuery, rawQuery(request.raw.url));
         const { backend, admission, eventContext: context } = service;
         const chunks = importLines(bodyOf(request), {
           backend,
           append: (wanted, onHandedOver) => admission.append(wanted, { origin: 'import', onHandedOver }),
           refusals: (events) => admission.refusals(events),
-          context,
+          read: (line) =>
+            envelope === undefined
+              ? readEvent(line, context)
+              : readEnveloped(envelope, line, context).content,
         });
         const type = preferred(request.headers.accept, [JSON_TYPE, ...LINE_TYPES]) ?? JSON_TYPE;
         if (type === JSON_TYPE) await answerOnce(reply, chunks);

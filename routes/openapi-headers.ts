@@ -32,6 +32,10 @@ export const HEADERS: Readonly<Record<string, Header>> = {
       '`<…>; rel="next"`: what to read next. Left out when there is nothing, or when it would be too long.',
     schema: { type: 'string' },
   },
+  'Stele-Next': {
+    description: 'Cursor of the next page, where the answer is a bare list of CloudEvents.',
+    schema: { type: 'string' },
+  },
   ETag: { description: 'Strong validator of the answer.', schema: { type: 'string' } },
   'Idempotent-Replayed': {
     description: '`true` when the same request was stored before, and this is the answer to it.',
@@ -46,6 +50,7 @@ export const HEADERS: Readonly<Record<string, Header>> = {
 };
 
 const PAGE = ['Stele-Position', 'Link'] as const;
+const EVENT_PAGE = [...PAGE, 'Stele-Next'] as const;
 const APPENDED = ['Stele-Position', 'Idempotent-Replayed', 'Preference-Applied'] as const;
 const STORED = ['Stele-Position', 'Location', 'Link'] as const;
 const TAGGED = ['Stele-Position', 'ETag'] as const;
@@ -59,9 +64,9 @@ export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, rea
   backUp: { 202: ['Location'] },
   cancelJob: { 202: ['Location'] },
   importEvents: { 200: ['Stele-Position'] },
-  readEvents: { 200: PAGE },
-  queryEvents: { 200: ['Stele-Position'] },
-  readCorrelation: { 200: PAGE },
+  readEvents: { 200: EVENT_PAGE },
+  queryEvents: { 200: ['Stele-Position', 'Stele-Next'] },
+  readCorrelation: { 200: EVENT_PAGE },
   readEvent: { 200: TAGGED, 304: TAGGED },
   readCausation: { 200: ['Stele-Position'] },
   followEvents: { 200: ['Stele-Position'] },

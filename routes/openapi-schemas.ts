@@ -1,10 +1,14 @@
 import { Type } from '@sinclair/typebox';
 import { ERROR_CATALOGUE } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
+import { ENVELOPES, type Envelope } from '../src/model/envelopes/envelope.ts';
+import { SteleMember } from '../src/model/envelopes/stele-member.ts';
 import { BatchInput, EventInput, Metadata, RecordedEvent, Tags } from '../src/model/event.ts';
 import { EventFilter } from '../src/model/filter.ts';
 import { AppendCondition, Query, QueryItem, TagConstraint } from '../src/model/query.ts';
 import { RuleInput, RuleOfName } from '../src/registry/rule.ts';
+
+import { exampleBatch, SHAPE_BATCHES, SHAPE_EXAMPLES, SHAPES } from './shape-schemas.ts';
 
 /**
  * TypeBox schemas as OpenAPI publishes them.
@@ -76,6 +80,13 @@ export const EXAMPLE_RULE = {
   sameTags: ['repositoryId'],
 };
 
+const SHAPE_NAMES: Readonly<Record<Envelope, string>> = {
+  cloudevents: 'CloudEvent',
+  stream: 'StreamEvent',
+  workflow: 'WorkflowEvent',
+  actor: 'ActorEvent',
+};
+
 /** Schemas with a name, each with an example; outer ones first, as the inner ones are parts of them. */
 const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unknown])[] = [
   ['Problem', Problem],
@@ -85,6 +96,9 @@ const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unk
   ['EventFilter', EventFilter, { eventTypes: ['ISSUE.*'], tags: { issueId: '42' }, after: 16 }],
   ['Rule', RuleOfName, { rule: 'sync-started-first', ...EXAMPLE_RULE }],
   ['NewRule', RuleInput, EXAMPLE_RULE],
+  ...ENVELOPES.map((one) => [SHAPE_NAMES[one], SHAPES[one], SHAPE_EXAMPLES[one]] as const),
+  ...ENVELOPES.map((one) => [`${SHAPE_NAMES[one]}Batch`, SHAPE_BATCHES[one], exampleBatch(one)] as const),
+  ['SteleMember', SteleMember],
   ['AppendCondition', AppendCondition, EXAMPLE_CONDITION],
   ['Query', Query, EXAMPLE_CONDITION.failIfEventsMatch],
   ['QueryItem', QueryItem, EXAMPLE_ITEM],
@@ -134,7 +148,11 @@ function asParameter(schema: JsonSchema): JsonSchema {
   }
   const items = schema['items'];
   if (schema['type'] === 'array' && isSchema(items) && items['type'] === 'object') {
-    return { ...members(schema), examples: [[EXAMPLE_ITEM]], 'x-consume': 'application/json' };
+    return {
+      ...members(schema),
+      examples: schema['examples'] ?? [[EXAMPLE_ITEM]],
+      'x-consume': 'application/json',
+    };
   }
   return members(schema);
 }

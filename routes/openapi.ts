@@ -8,6 +8,7 @@ import { ANSWER_EXAMPLES } from './openapi-examples.ts';
 import { ANSWER_HEADERS, HEADERS, REQUEST_HEADERS } from './openapi-headers.ts';
 import { asParameters, COMPONENTS, type JsonSchema, published } from './openapi-schemas.ts';
 import { shared } from './openapi-shared.ts';
+import { shapedAnswer } from './shape-schemas.ts';
 
 /**
  * The OpenAPI document, made from what the routes themselves declare: their TypeBox schemas, the action that a
@@ -100,10 +101,18 @@ function operation(schema: FastifySchema, route: RouteOptions): FastifySchema {
     ...(querystring === undefined ? {} : { querystring: asParameters(querystring) }),
     ...(params === undefined ? {} : { params: asParameters(params) }),
     ...(requestHeaders === undefined ? {} : { headers: { type: 'object', properties: requestHeaders } }),
-    ...(body === undefined ? {} : { body: published(body) }),
+    ...(body === undefined ? {} : { body: bodyOf(body) }),
     security: route.config?.action === 'public' ? [] : [{ key: [] }],
     response: responses,
   };
+}
+
+/** A body is one schema, or one for each media type. */
+function bodyOf(body: JsonSchema): JsonSchema {
+  const content = body['content'] as Readonly<Record<string, { schema: JsonSchema }>> | undefined;
+  if (content === undefined) return published(body);
+  const types = Object.entries(content).map(([type, { schema }]) => [type, { schema: published(schema) }]);
+  return { content: Object.fromEntries(types) };
 }
 
 function answerOf(
@@ -126,8 +135,10 @@ function answerOf(
   return { ...common, content };
 }
 
-/** What is not JSON is text to OpenAPI; its form is described. */
+/** What is not JSON is text to OpenAPI; its form is described. Events are in the shape of the media type. */
 function contentOf(type: string, schema: JsonSchema): JsonSchema {
+  const shaped = shapedAnswer(type, schema);
+  if (shaped !== undefined) return published(shaped);
   if (LINE_TYPES.includes(type)) {
     return {
       type: 'string',

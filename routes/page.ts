@@ -5,22 +5,23 @@ import { StoreError } from '../src/errors.ts';
 import { linesOf } from '../src/feed/lines.ts';
 import type { ScanGate } from '../src/feed/scan-gate.ts';
 import { LIMITS } from '../src/limits.ts';
+import { CODECS } from '../src/model/envelopes/envelope.ts';
 import { type Filter, PageMembers } from '../src/model/filter.ts';
 import { frameEvent } from '../src/store/framing.ts';
 import { cursorOf, type PinnedRead, pinRead, readPage, refuseCompacted } from '../src/store/pages.ts';
 import type { Backend } from '../src/store/store.ts';
-import { preferred } from './accept.ts';
-import { JSON_TYPE, sendJson, sendText } from './answer.ts';
+import { JSON_TYPE, sendText } from './answer.ts';
 import type { Service } from './context.ts';
 import { follow } from './follow.ts';
 import { LINE_TYPES, sendLines } from './lines.ts';
 import { nextLink, positionHeader, ReadParameters, readyToRead, renderEvents } from './read.ts';
+import { LIST_TYPES, shownPage, ViewParameters, viewFor } from './views.ts';
 
 /**
  * The answer of every route that reads many events: a page as JSON, a page or everything as lines, or lines that
  * go on live.
  */
-export const PAGE_TYPES: readonly string[] = [JSON_TYPE, ...LINE_TYPES];
+export const PAGE_TYPES: readonly string[] = [JSON_TYPE, ...LINE_TYPES, ...LIST_TYPES];
 
 /** What a read that follows the log can be refused for. */
 export const PAGE_ERRORS = ['POSITION_AHEAD', 'COMPACTED'] as const;
@@ -28,6 +29,7 @@ export const PAGE_ERRORS = ['POSITION_AHEAD', 'COMPACTED'] as const;
 /** What a read says beside its filter and its page: in the query string, also where the filter is a body. */
 export const ReadOptions = {
   ...ReadParameters,
+  ...ViewParameters,
   explain: Type.Optional(
     Type.Boolean({
       description:
@@ -73,15 +75,24 @@ export async function answerRead(
 ): Promise<void> {
   const { filter, page, options } = read;
   const { backend } = service;
-  const type = preferred(reply.request.headers.accept, PAGE_TYPES) ?? JSON_TYPE;
+  const { type, envelope } = shownPage(reply.request.headers.accept, options);
+  const isLines = LINE_TYPES.includes(type);
   refuseMisplaced(read, type);
   if (options.explain === true) requireOperator(reply);
   await readyToRead(service, reply, options);
+  const view = await viewFor(service, envelope, options);
   if (options.follow === true) {
     // Lines have no frame that could tell of a gap.
     refuseCompacted({ after: read.after }, (await backend.head()).oldest);
     const place = { after: filter.after };
-    return follow(service, reply.request, reply, { filter, place, live: true, framing: 'ndjson', type });
+    return follow(service, reply.request, reply, {
+      filter,
+      place,
+      live: true,
+      framing: 'ndjson',
+      type,
+      view,
+    });
   }
   const pinned = await pinRead(backend, {
     filter,
@@ -95,8 +106,9 @@ export async function answerRead(
   // A store that has not yet seen the pin would end the read early, and nobody would know.
   if (page.cursor !== undefined) await readyToRead(service, reply, { atLeast: pinned.pin });
   const position = positionHeader(pinned.pin);
-  if (type !== JSON_TYPE && page.limit === undefined) {
-    return sendLines(reply, linesOf(backend, pinned, downloads), { type, headers: [...position, ...VARY] });
+  if (isLines && page.limit === undefined) {
+    const lines = linesOf(backend, pinned, { gate: downloads, view });
+    return sendLines(reply, lines, { type, headers: [...position, ...VARY] });
   }
   const { limit = LIMITS.pageSizeDefault } = page;
   const { events, rest, explain } = await readPage(nearestFirst(service, pinned), pinned, {
@@ -105,15 +117,20 @@ export async function answerRead(
   });
   const next = cursorOf(backend, rest);
   const headers = [...position, ...VARY, ...nextLink(next === null ? undefined : read.linkTo?.(next))];
-  if (type !== JSON_TYPE) {
-    const lines = events.map((event) => frameEvent(event, 'ndjson')).join('');
+  if (isLines) {
+    const lines = events.map((event) => frameEvent(event, 'ndjson', view)).join('');
     return sendText(reply, 200, `${type}; charset=utf-8`, lines, headers);
   }
+  const list = renderEvents(events, view);
+  if (type !== JSON_TYPE && envelope !== undefined && CODECS[envelope].isBareList) {
+    return sendText(reply, 200, type, list, [...headers, ...(next === null ? [] : ['Stele-Next', next])]);
+  }
   const explanation = explain === undefined ? '' : `,"explain":${JSON.stringify(explain)}`;
-  sendJson(
+  sendText(
     reply,
     200,
-    `{"events":${renderEvents(events)},"next":${JSON.stringify(next)},"position":${pinned.pin}${explanation}}`,
+    type,
+    `{"events":${list},"next":${JSON.stringify(next)},"position":${pinned.pin}${explanation}}`,
     headers,
   );
 }
@@ -123,8 +140,8 @@ const VARY = ['Vary', 'Accept'] as const;
 /** A member that would have no effect where it stands is a mistake of the caller. */
 function refuseMisplaced({ filter, page, options, pointerTo }: PageRead, type: string): void {
   const faults: { pointer: string; detail: string }[] = [];
-  const isLines = type !== JSON_TYPE;
-  if (options.explain === true && isLines) {
+  const isLines = LINE_TYPES.includes(type);
+  if (options.explain === true && type !== JSON_TYPE) {
     faults.push({ pointer: '?explain', detail: 'belongs to application/json' });
   }
   if (options.follow === true) {

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import type { StoredEvent } from '../src/model/event.ts';
-import { renderEvent } from '../src/model/event.ts';
+import { renderAs, type View } from '../src/model/view.ts';
 import type { HeaderList } from './answer.ts';
 import type { Service } from './context.ts';
 
@@ -77,9 +77,9 @@ export function positionHeader(position: number): HeaderList {
   return ['Stele-Position', `${position}`];
 }
 
-/** `[…]` of events in their canonical view, without parsing them. */
-export function renderEvents(events: readonly StoredEvent[]): string {
-  return `[${events.map(renderEvent).join(',')}]`;
+/** `[…]` of events: in their canonical view without parsing them, or as a view shows them. */
+export function renderEvents(events: readonly StoredEvent[], view?: View): string {
+  return `[${events.map((event) => renderAs(view, event)).join(',')}]`;
 }
 
 /** Runs code that points at members of a filter over one that stands inside a body, at `pointer`. */

@@ -10,6 +10,7 @@ import type { Service } from './context.ts';
 import { follow } from './follow.ts';
 import { inQuery, parseQuery, rawQuery } from './query-string.ts';
 import { ReadParameters, readyToRead } from './read.ts';
+import { shownStream, ViewParameters, viewFor } from './views.ts';
 
 /**
  * The live stream: GET /v1/events/stream, and POST with the filter as the body for filters that fit no URL.
@@ -42,6 +43,7 @@ const StreamStart = {
     }),
   ),
   ...ReadParameters,
+  ...ViewParameters,
 };
 
 const StreamOptions = Type.Object(StreamStart, { additionalProperties: false });
@@ -86,7 +88,8 @@ export function streamRoutes(app: FastifyInstance, service: Service): void {
       const filter = inQuery(() => compileFilter(query));
       const place = placeOf(request, query, after);
       await readyToRead(service, reply, query);
-      await follow(service, request, reply, { filter, place, live, framing: 'sse' });
+      const view = await viewFor(service, shownStream(request.headers.accept, query), query);
+      await follow(service, request, reply, { filter, place, live, framing: 'sse', view });
     },
   );
 
@@ -110,7 +113,8 @@ export function streamRoutes(app: FastifyInstance, service: Service): void {
       const { follow: live = true } = options;
       const place = placeOf(request, options, members.after);
       await readyToRead(service, reply, options);
-      await follow(service, request, reply, { filter, place, live, framing: 'sse' });
+      const view = await viewFor(service, shownStream(request.headers.accept, options), options);
+      await follow(service, request, reply, { filter, place, live, framing: 'sse', view });
     },
   );
 }

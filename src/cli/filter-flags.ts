@@ -8,7 +8,7 @@ import { type Arguments, type FlagNames, UsageError } from './command.ts';
 const flagOf = (member: string) => member.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 const MEMBERS = Object.keys(EventFilter.properties) as (keyof EventFilter)[];
-const ONCE: readonly string[] = ['items', 'startTime', 'endTime', 'after', 'before'];
+const ONCE: readonly string[] = ['items', 'foreignId', 'startTime', 'endTime', 'after', 'before'];
 const Items = Type.Array(QueryItem);
 
 /** Every member of a filter as a flag; those with several values are repeated. */
@@ -24,6 +24,7 @@ export const FILTER_HELP = `Which events (repeat a flag for several values, of w
   --correlation-ids, --causation-ids, --actor-ids, --sources
                              any value of these members of the metadata
   --event-ids                ids
+  --foreign-id               what the event is called in its source; together with --sources
   --start-time, --end-time   timestamp from (inclusive), to (exclusive)
   --after, --before          positions, both exclusive
   --items '[{"types": …}]'   query items as JSON: OR-ed, tags AND-ed`;

@@ -1,14 +1,13 @@
 import { digestFilter } from '../model/cursor.ts';
 import type { Filter } from '../model/filter.ts';
-import type { Framing } from '../store/store.ts';
 import type { Follower } from './follower.ts';
 import type { Ring } from './ring.ts';
-import { type Run, type Selection, type Span, select } from './run.ts';
+import { type Form, type Run, type Selection, type Span, select } from './run.ts';
 
-/** All streams with the same filter and framing: what one of them is sent, all of them are. */
+/** All streams with the same filter and form: what one of them is sent, all of them are. */
 export class Channel {
   readonly key: string;
-  readonly framing: Framing;
+  readonly form: Form;
   /** Undefined where nothing but the system's own events is left out: then whole runs are passed on. */
   readonly filter: Filter | undefined;
   /** Streams that have been sent everything so far. They have no place of their own: it is the fan-out's. */
@@ -21,14 +20,14 @@ export class Channel {
   /** The last part that was put together for a stream that lags: those that lag alike share it. */
   #part: { readonly after: number; readonly part: Part } | undefined;
 
-  constructor(key: string, filter: Filter, framing: Framing) {
+  constructor(key: string, filter: Filter, form: Form) {
     this.key = key;
-    this.framing = framing;
+    this.form = form;
     this.filter = constrains(filter) ? filter : undefined;
   }
 
   select(runs: readonly Run[], span: Span): Selection | undefined {
-    return select(runs, this.framing, this.filter, span);
+    return select(runs, this.form, this.filter, span);
   }
 
   /**
@@ -69,8 +68,8 @@ export interface Part {
 }
 
 /** Equal for streams that are sent the same. Where a stream started makes no difference to what comes next. */
-export function channelKey(filter: Filter, framing: Framing): string {
-  return `${framing} ${digestFilter({ ...filter, after: 0 })}`;
+export function channelKey(filter: Filter, form: Form): string {
+  return `${form.key} ${digestFilter({ ...filter, after: 0 })}`;
 }
 
 function constrains(filter: Filter): boolean {

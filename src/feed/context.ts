@@ -1,6 +1,7 @@
 import type { StoreError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Filter } from '../model/filter.ts';
+import type { View } from '../model/view.ts';
 import type { Backend, Framing } from '../store/store.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Follower } from './follower.ts';
@@ -32,6 +33,8 @@ export interface FollowOptions {
   readonly live: boolean;
   /** `sse` comes with control frames and comments, `ndjson` with nothing but events. */
   readonly framing: Framing;
+  /** How events are shown; absent: the canonical view. */
+  readonly view?: View | undefined;
   readonly sink: Sink;
   /** Path of the request, for the problem document of a stream that fails midway. */
   readonly instance: string;

@@ -1,10 +1,9 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Metrics } from '../metrics.ts';
 import type { Filter } from '../model/filter.ts';
-import type { Framing } from '../store/store.ts';
 import { Channel, ChannelIndex, channelKey } from './channel.ts';
 import type { Follower } from './follower.ts';
-import type { Selection } from './run.ts';
+import type { Form, Selection } from './run.ts';
 import type { Tail } from './tail.ts';
 
 /**
@@ -75,11 +74,11 @@ export class FanOut {
     else run();
   }
 
-  enter(filter: Filter, framing: Framing): Channel {
-    const key = channelKey(filter, framing);
+  enter(filter: Filter, form: Form): Channel {
+    const key = channelKey(filter, form);
     let channel = this.#channels.get(key);
     if (channel === undefined) {
-      channel = new Channel(key, { ...filter, after: 0 }, framing);
+      channel = new Channel(key, { ...filter, after: 0 }, form);
       this.#channels.set(key, channel);
       this.#index.add(channel);
     }

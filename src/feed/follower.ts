@@ -1,12 +1,13 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { StoreError, toProblem } from '../errors.ts';
 import { compareTimestamps } from '../model/timestamp.ts';
+import { renderBlock } from '../store/framing.ts';
 import type { Channel } from './channel.ts';
 import type { FollowContext, FollowOptions } from './context.ts';
 import { controlFrame, type Frame, passThrough, textFrame } from './frame.ts';
 import type { Holder } from './pinned-blocks.ts';
 import { readAhead } from './read-ahead.ts';
-import type { Run, Selection } from './run.ts';
+import { formOf, type Run, type Selection } from './run.ts';
 import type { Sink, SinkListener } from './sink.ts';
 
 /**
@@ -61,7 +62,7 @@ export class Follower implements SinkListener, Holder {
   #scan: AbortController | undefined;
 
   constructor(context: FollowContext, options: FollowOptions) {
-    const { start, filter, framing, live } = options;
+    const { start, filter, framing, view, live } = options;
     this.#context = context;
     this.#options = options;
     this.#sink = options.sink;
@@ -69,7 +70,7 @@ export class Follower implements SinkListener, Holder {
     this.#named = start.position;
     this.#recordedAfter = start.recordedAfter;
     this.#end = Math.min(live ? Number.MAX_SAFE_INTEGER : start.head, filter.before - 1);
-    this.#channel = context.fanOut.enter(filter, framing);
+    this.#channel = context.fanOut.enter(filter, formOf(framing, view));
   }
 
   start(): void {
@@ -267,6 +268,7 @@ export class Follower implements SinkListener, Holder {
    */
   async #readStore(edge: number): Promise<void> {
     const { backend, scanGate, timing, metrics } = this.#context;
+    const { framing, view } = this.#options;
     // What waits in the store is not in the way of anybody.
     this.#writtenBytes = undefined;
     this.#channel.lagging.delete(this);
@@ -281,7 +283,7 @@ export class Follower implements SinkListener, Holder {
       const filter = { ...this.#options.filter, after: from, before: edge + 1 };
       for await (const block of readAhead(backend.scan(filter, { signal: controller.signal }))) {
         if (this.#state === 'done' || this.#isEnding) return;
-        const frame = block.count === 0 ? undefined : passThrough(block.render(this.#options.framing));
+        const frame = block.count === 0 ? undefined : passThrough(renderBlock(block, framing, view));
         if (frame !== undefined) {
           this.#write(frame, block.lastPosition);
           metrics.streamEvents.inc(block.count);

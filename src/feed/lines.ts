@@ -1,5 +1,6 @@
 import { LIMITS } from '../limits.ts';
-import { frameEvent } from '../store/framing.ts';
+import type { View } from '../model/view.ts';
+import { frameEvent, renderBlock } from '../store/framing.ts';
 import { type PinnedRead, readPage } from '../store/pages.ts';
 import type { Backend, EventBlock } from '../store/store.ts';
 import type { ScanGate } from './scan-gate.ts';
@@ -19,9 +20,13 @@ export interface EventLines {
   park(): Promise<void>;
 }
 
-export function linesOf(backend: Backend, read: PinnedRead, gate: ScanGate): EventLines {
+export function linesOf(
+  backend: Backend,
+  read: PinnedRead,
+  { gate, view }: { gate: ScanGate; view: View | undefined },
+): EventLines {
   const scannable = read.orderBy === 'position' && read.direction === 'asc' && read.offset === 0;
-  return scannable ? new ScannedLines(backend, read, gate) : new PagedLines(backend, read);
+  return scannable ? new ScannedLines(backend, read, { gate, view }) : new PagedLines(backend, read, view);
 }
 
 interface Turn {
@@ -35,15 +40,21 @@ class ScannedLines implements EventLines {
   readonly #backend: Backend;
   readonly #read: PinnedRead;
   readonly #gate: ScanGate;
+  readonly #view: View | undefined;
   /** Everything up to here has been given out. */
   #after: number;
   #turn: Turn | undefined;
   #ended = false;
 
-  constructor(backend: Backend, read: PinnedRead, gate: ScanGate) {
+  constructor(
+    backend: Backend,
+    read: PinnedRead,
+    { gate, view }: { gate: ScanGate; view: View | undefined },
+  ) {
     this.#backend = backend;
     this.#read = read;
     this.#gate = gate;
+    this.#view = view;
     this.#after = Math.max(read.filter.after, read.from?.position ?? 0);
   }
 
@@ -58,7 +69,7 @@ class ScannedLines implements EventLines {
       }
       this.#after = value.scannedTo;
       // Rendered before the turn ends: the block may point into memory of the scan.
-      const lines = value.count > 0 ? value.render('ndjson') : undefined;
+      const lines = value.count > 0 ? renderBlock(value, 'ndjson', this.#view) : undefined;
       const isOver = performance.now() - this.#turn.startedMs > LIMITS.streamScanTurnMs;
       if (isOver && this.#gate.isContended) await this.park();
       if (lines !== undefined) return lines;
@@ -86,11 +97,13 @@ class ScannedLines implements EventLines {
 
 class PagedLines implements EventLines {
   readonly #backend: Backend;
+  readonly #view: View | undefined;
   #rest: PinnedRead | undefined;
 
-  constructor(backend: Backend, read: PinnedRead) {
+  constructor(backend: Backend, read: PinnedRead, view: View | undefined) {
     this.#backend = backend;
     this.#rest = read;
+    this.#view = view;
   }
 
   async next(): Promise<Buffer | undefined> {
@@ -98,7 +111,7 @@ class PagedLines implements EventLines {
     const page = await readPage(this.#backend, this.#rest, { limit: LIMITS.pageSizeMax, explain: false });
     this.#rest = page.rest;
     if (page.events.length === 0) return undefined;
-    return Buffer.from(page.events.map((event) => frameEvent(event, 'ndjson')).join(''));
+    return Buffer.from(page.events.map((event) => frameEvent(event, 'ndjson', this.#view)).join(''));
   }
 
   async park(): Promise<void> {

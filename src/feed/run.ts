@@ -1,10 +1,23 @@
 import { type StoredEvent, termsOf } from '../model/event.ts';
 import { type Filter, matchesFilter } from '../model/filter.ts';
 import { isSystemType } from '../model/query.ts';
+import type { View } from '../model/view.ts';
 import { frameEvent } from '../store/framing.ts';
 import type { CommittedEvent } from '../store/group-commit.ts';
 import type { Framing } from '../store/store.ts';
 import { allocateChunk, type Frame, frameOf, joinSlices } from './frame.ts';
+
+/** How the events of a stream are written. */
+export interface Form {
+  readonly framing: Framing;
+  readonly view: View | undefined;
+  /** Equal for forms in which every event is the same text. */
+  readonly key: string;
+}
+
+export function formOf(framing: Framing, view: View | undefined): Form {
+  return { framing, view, key: view === undefined ? framing : `${framing} ${view.key}` };
+}
 
 /** What of a run a stream is to be sent. */
 export interface Selection {
@@ -24,7 +37,7 @@ interface Rendering {
 }
 
 /**
- * A part of the log without a hole, as the tail keeps it: mostly one commit. It is rendered once for each framing,
+ * A part of the log without a hole, as the tail keeps it: mostly one commit. It is rendered once for each form,
  * when the first stream wants it.
  */
 export class Run {
@@ -35,7 +48,7 @@ export class Run {
   readonly events: readonly CommittedEvent[];
   /** What the run is taken to cost in memory: the texts and one rendering of them. */
   readonly bytes: number;
-  readonly #renderings = new Map<Framing, Rendering>();
+  readonly #renderings = new Map<string, Rendering>();
 
   constructor(after: number, through: number, events: readonly CommittedEvent[]) {
     this.after = after;
@@ -46,20 +59,20 @@ export class Run {
     this.bytes = bytes;
   }
 
-  everything(framing: Framing): Selection | undefined {
-    return this.#rendering(framing).everything;
+  everything(form: Form): Selection | undefined {
+    return this.#rendering(form).everything;
   }
 
-  slice(framing: Framing, index: number): Buffer {
-    const { bytes, start, ends } = this.#rendering(framing);
+  slice(form: Form, index: number): Buffer {
+    const { bytes, start, ends } = this.#rendering(form);
     return bytes.subarray(index === 0 ? start : ends[index - 1], ends[index]);
   }
 
-  #rendering(framing: Framing): Rendering {
-    let rendering = this.#renderings.get(framing);
+  #rendering(form: Form): Rendering {
+    let rendering = this.#renderings.get(form.key);
     if (rendering === undefined) {
-      rendering = render(this.events, framing);
-      this.#renderings.set(framing, rendering);
+      rendering = render(this.events, form);
+      this.#renderings.set(form.key, rendering);
     }
     return rendering;
   }
@@ -68,8 +81,8 @@ export class Run {
 /** Id, times, type and terms beside the body, roughly. */
 const EVENT_OVERHEAD_BYTES = 200;
 
-function render(events: readonly CommittedEvent[], framing: Framing): Rendering {
-  const texts = events.map((event) => frameEvent(event, framing));
+function render(events: readonly CommittedEvent[], { framing, view }: Form): Rendering {
+  const texts = events.map((event) => frameEvent(event, framing, view));
   let size = 0;
   for (const text of texts) size += Buffer.byteLength(text);
   const { bytes, start } = allocateChunk(size);
@@ -112,7 +125,7 @@ export interface Span {
  */
 export function select(
   runs: readonly Run[],
-  framing: Framing,
+  form: Form,
   filter: Filter | undefined,
   span: Span,
 ): Selection | undefined {
@@ -123,7 +136,7 @@ export function select(
   for (const run of runs) {
     const isInside = run.after >= span.after && run.through <= span.until;
     if (filter === undefined && isInside) {
-      whole = run.everything(framing);
+      whole = run.everything(form);
       if (whole === undefined) continue;
       slices.push(whole.frame.payload);
       count += whole.count;
@@ -133,7 +146,7 @@ export function select(
     for (const [index, event] of run.events.entries()) {
       if (event.position <= span.after || event.position > span.until) continue;
       if (filter === undefined ? isSystemType(event.type) : !matchesFilter(filter, event)) continue;
-      slices.push(run.slice(framing, index));
+      slices.push(run.slice(form, index));
       count += 1;
       last = event.position;
     }

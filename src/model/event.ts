@@ -334,9 +334,9 @@ function eventTagTerms(tags: Tags, { path, faults }: Place): string[] {
 }
 
 function checkedId(id: string, { path, context, faults }: Place): string {
-  const isVersion7 = context.eventIds === 'uuidv7';
-  if (!(isVersion7 ? UUID_V7 : UUID).test(id)) {
-    faults.add([...path, 'id'], `is not a ${isVersion7 ? 'UUID of version 7' : 'UUID'} in lower case`);
+  if (!isOwnId(id, context.eventIds)) {
+    const form = context.eventIds === 'uuidv7' ? 'UUID of version 7' : 'UUID';
+    faults.add([...path, 'id'], `is not a ${form} in lower case`);
   }
   return id;
 }
@@ -396,6 +396,11 @@ function parseLabels(body: string): { tags: Tags; metadata: Metadata } {
   } catch {
     return parseBody(body);
   }
+}
+
+/** Whether an event can have this id as its own; any other text is the name that another system gave it. */
+export function isOwnId(text: string, eventIds: EventIds): boolean {
+  return (eventIds === 'uuidv7' ? UUID_V7 : UUID).test(text);
 }
 
 /** True for a UUID of any version in lower case. */

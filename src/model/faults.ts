@@ -25,9 +25,23 @@ export class Faults {
     return this.#found === undefined;
   }
 
+  get all(): readonly Fault[] {
+    return [...(this.#found?.values() ?? [])];
+  }
+
+  /** Adds those of a part that stands at `pointer`. @throws StoreError as `add`. */
+  addThoseOf(part: Faults, pointer: string): void {
+    for (const fault of part.all) this.#add({ ...fault, pointer: pointer + fault.pointer }, part.#code);
+  }
+
   /** @throws StoreError with all of them when they are as many as are told. */
   add(path: Path, detail: string, code: FaultCode = 'VALIDATION_FAILED'): void {
     this.#add({ pointer: toPointer(path), detail }, code);
+  }
+
+  /** The same with a pointer, or another name of a place. */
+  addAt(pointer: string, detail: string, code: FaultCode = 'VALIDATION_FAILED'): void {
+    this.#add({ pointer, detail }, code);
   }
 
   /** Adds what a schema found. @throws StoreError as `add`. */
@@ -39,7 +53,7 @@ export class Faults {
 
   /** They all as one error. */
   error(): StoreError {
-    const faults = [...(this.#found?.values() ?? [])];
+    const faults = this.all;
     const [first] = faults;
     const place = first === undefined ? '' : `: ${first.pointer || 'it'} ${first.detail}`;
     const problem = this.#code === 'UNSTORABLE' ? 'cannot be stored as it is' : 'is not valid';

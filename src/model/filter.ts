@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { LIMITS } from '../limits.ts';
 import { INDEXED_METADATA, isUuid } from './event.ts';
 import { Faults } from './faults.ts';
+import { eventIdOf } from './foreign-id.ts';
 import {
   type CompiledQuery,
   compileQuery,
@@ -64,6 +65,15 @@ export const EventFilter = Type.Object(
     causationIds: Values('Any of these values of `metadata.causationId`.', 'e-1'),
     actorIds: Values('Any of these values of `metadata.actorId`.', 'agent-1'),
     sources: Values('Any of these values of `metadata.source`.', 'github'),
+    foreignId: Type.Optional(
+      Text({
+        minLength: 1,
+        maxLength: LIMITS.metadataValueLengthMax,
+        description:
+          'What the event is called in its source: the id that came with it, where that is no id of Stele’s. Beside `sources`.',
+        examples: ['evt_123abc'],
+      }),
+    ),
     tags: Type.Optional(TagConstraint),
     startTime: Type.Optional(
       Type.String({ format: 'date-time', description: '`timestamp` from this time on (inclusive).' }),
@@ -175,7 +185,7 @@ export function compileFilter(filter: EventFilter): Filter {
   const faults = new Faults();
   const compiled: Filter = {
     items: filter.items === undefined ? undefined : compileQuery({ items: filter.items }).items,
-    ids: filter.eventIds === undefined ? undefined : compileIds(filter.eventIds, faults),
+    ids: compileIds(filter, faults),
     types: filter.eventTypes?.map(compileType),
     sides,
     from: compileTime(filter, 'startTime', faults),
@@ -222,13 +232,27 @@ function compileType(text: string): TypePattern {
   return text.endsWith('*') ? { text: text.slice(0, -1), prefix: true } : { text, prefix: false };
 }
 
-function compileIds(ids: readonly string[], faults: Faults): string[] {
-  const compiled = ids.map((id, index) => {
+function compileIds(filter: EventFilter, faults: Faults): string[] | undefined {
+  const called = idsOfForeign(filter, faults);
+  const named = filter.eventIds?.map((id, index) => {
     const lower = id.toLowerCase();
     if (!isUuid(lower)) faults.add(['eventIds', index], 'is not a UUID');
     return lower;
   });
-  return unique(compiled);
+  if (named === undefined || called === undefined) return named === undefined ? called : unique(named);
+  const both = unique(named).filter((id) => called.includes(id));
+  return both.length === 0 ? [NO_ID] : both;
+}
+
+/** No event has it. A filter that asks for no id at all is one that backends need not know. */
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** The ids of the events that any of the sources calls so; where it is an id of Stele's own, that event too. */
+function idsOfForeign({ foreignId, sources }: EventFilter, faults: Faults): string[] | undefined {
+  if (foreignId === undefined) return undefined;
+  if (sources === undefined) faults.add(['foreignId'], 'belongs beside `sources`');
+  const made = (sources ?? []).map((source) => eventIdOf(source, foreignId));
+  return unique(isUuid(foreignId) ? [...made, foreignId] : made);
 }
 
 function compileTime(filter: EventFilter, name: 'startTime' | 'endTime', faults: Faults): string | undefined {

@@ -1,4 +1,5 @@
-import { renderEvent, type StoredEvent } from '../model/event.ts';
+import type { StoredEvent } from '../model/event.ts';
+import { renderAs, type View } from '../model/view.ts';
 import type { EventBlock, Framing } from './store.ts';
 
 /**
@@ -6,15 +7,24 @@ import type { EventBlock, Framing } from './store.ts';
  *
  * The body of an event holds no line break (`model/json-text.ts`), so one `data:` line is always enough.
  */
-export function frameEvent(event: StoredEvent, framing: Framing): string {
+export function frameEvent(event: StoredEvent, framing: Framing, view?: View): string {
   switch (framing) {
     case 'ndjson':
-      return `${renderEvent(event)}\n`;
+      return `${renderAs(view, event)}\n`;
     case 'sse':
-      return `id: ${event.position}\ndata: ${renderEvent(event)}\n\n`;
+      return `id: ${event.position}\ndata: ${renderAs(view, event)}\n\n`;
     default:
       return framing satisfies never;
   }
+}
+
+/** The bytes of a block, as a reader is shown it: the canonical view is passed on unparsed. */
+export function renderBlock(block: EventBlock, framing: Framing, view: View | undefined): Buffer {
+  return view === undefined ? block.render(framing) : framed(block.events(), framing, view);
+}
+
+function framed(events: readonly StoredEvent[], framing: Framing, view?: View): Buffer {
+  return Buffer.from(events.map((event) => frameEvent(event, framing, view)).join(''));
 }
 
 /** A block of events that are there as objects. */
@@ -36,7 +46,7 @@ export class ParsedBlock implements EventBlock {
   }
 
   render(framing: Framing): Buffer {
-    return Buffer.from(this.#events.map((event) => frameEvent(event, framing)).join(''));
+    return framed(this.#events, framing);
   }
 
   events(): readonly StoredEvent[] {

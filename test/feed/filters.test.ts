@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Channel, ChannelIndex, channelKey } from '../../src/feed/channel.ts';
-import { Run } from '../../src/feed/run.ts';
+import { formOf, Run } from '../../src/feed/run.ts';
 import type { Tags } from '../../src/model/event.ts';
 import { compileFilter, EVERYTHING, type EventFilter, matchesFilter } from '../../src/model/filter.ts';
 import type { CommittedEvent } from '../../src/store/group-commit.ts';
@@ -9,6 +9,8 @@ import { openStarted } from '../helpers/backends.ts';
 import { database } from '../helpers/postgres.ts';
 import { event, request, systemEvent } from '../helpers/requests.ts';
 import { append, follow, openStage, upTo } from './stage.ts';
+
+const LINES = formOf('ndjson', undefined);
 
 /** Filtered streams: what they are sent is what the filter means, from wherever it is sent. */
 
@@ -83,7 +85,7 @@ t.test('a channel is found for every event that its filter matches, and sends ju
         const index = new ChannelIndex();
         const channels = filters.map((members) => {
           const compiled = compileFilter(members);
-          return new Channel(channelKey(compiled, 'ndjson'), compiled, 'ndjson');
+          return new Channel(channelKey(compiled, LINES), compiled, LINES);
         });
         for (const channel of channels) index.add(channel);
         const candidates = index.candidates(runs);
@@ -113,12 +115,12 @@ t.test('a channel is found for every event that its filter matches, and sends ju
 });
 
 t.test('filters that select the same share a channel', async (t) => {
-  const key = (members: EventFilter) => channelKey(compileFilter(members), 'sse');
+  const key = (members: EventFilter) => channelKey(compileFilter(members), formOf('sse', undefined));
   t.equal(key({ issueIds: ['1', '2'], after: 7 }), key({ issueIds: ['2', '1'] }));
-  t.equal(key({}), channelKey(EVERYTHING, 'sse'));
+  t.equal(key({}), channelKey(EVERYTHING, formOf('sse', undefined)));
   t.not(key({ issueIds: ['1'] }), key({ prIds: ['1'] }));
   t.not(key({ before: 9 }), key({}), 'where a stream ends makes a difference');
-  t.not(key({}), channelKey(EVERYTHING, 'ndjson'));
+  t.not(key({}), channelKey(EVERYTHING, LINES));
 });
 
 t.test('a filtered stream is the filtered log, whether from the store, the ring or live', async (t) => {
