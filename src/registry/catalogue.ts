@@ -11,7 +11,7 @@ import {
 } from './catalogue-format.ts';
 import { type CatalogueFault, faultAt, readSources, type SourceFile, stemOf } from './catalogue-source.ts';
 import type { JsonSchema } from './event-type.ts';
-import type { RuleInput } from './rule.ts';
+import { RULE_NAME_PATTERN, type RuleInput } from './rule.ts';
 import { leadsSomewhere, withDefinitions } from './schema-parts.ts';
 
 /** A catalogue as its files say it, ready to be registered. */
@@ -36,8 +36,18 @@ export interface CatalogueRule {
   readonly source: SourceFile;
 }
 
+/** Several catalogues as one that has all of their types and rules. */
+export function mergeCatalogues(catalogues: readonly Catalogue[]): Catalogue {
+  return {
+    name: catalogues.map(({ name }) => name).join('-'),
+    description: catalogues.map(({ description }) => description).join('\n\n'),
+    types: new Map(catalogues.flatMap(({ types }) => [...types])),
+    rules: new Map(catalogues.flatMap(({ rules }) => [...rules])),
+  };
+}
+
 const HEAD_PLACE = /^catalogue\.(?:ya?ml|json)$/;
-const RULE_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
+const RULE_NAME = new RegExp(RULE_NAME_PATTERN);
 
 /**
  * Reads the files of a catalogue and checks what can be seen without compiling a schema: the format, the names, that
@@ -158,7 +168,7 @@ function readRule(source: SourceFile, faults: CatalogueFault[]): CatalogueRule |
   const kinds = Object.keys(RULE_FORMS);
   const form = kinds.find((name) => name === kind) as RuleInput['kind'] | undefined;
   if (!RULE_NAME.test(rule)) {
-    faults.push(faultAt(source, '', 'gives the rule its name: lower case, digits and hyphens, at most 64'));
+    faults.push(faultAt(source, '', `gives the rule its name, which has to match ${RULE_NAME_PATTERN}`));
   } else if (form === undefined) {
     faults.push(faultAt(source, '/kind', `has to be one of ${kinds.join(', ')}`));
   } else {
