@@ -5,6 +5,7 @@ import {
   Compatibility,
   Enforcement,
   type EventType,
+  JsonSchemaDocument,
   TagsFromData,
   type TypeVersion,
   VersionInput,
@@ -59,18 +60,13 @@ export const TypeAnswer = Type.Object(
   { description: 'A registered type.' },
 );
 
-const Schema = Type.Unsafe({
-  anyOf: [{ type: 'object', additionalProperties: true }, { type: 'boolean' }],
-  description: 'JSON Schema 2020-12.',
-});
-
 export const VersionAnswer = Type.Object(
   {
     type: TypeName,
     version: Type.Integer({ minimum: 1 }),
-    schema: Schema,
-    tagsSchema: Type.Optional(Schema),
-    metadataSchema: Type.Optional(Schema),
+    schema: JsonSchemaDocument,
+    tagsSchema: Type.Optional(JsonSchemaDocument),
+    metadataSchema: Type.Optional(JsonSchemaDocument),
     upcast: Type.Array(UpcastOperation),
     examples: Type.Array(Type.Object({}, { additionalProperties: true })),
     createdAt: Type.String({ format: 'date-time' }),

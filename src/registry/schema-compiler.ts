@@ -11,7 +11,7 @@ export class SchemaCompiler {
 
   async compile(schema: JsonSchema, { name }: { name: string }): Promise<Validator> {
     try {
-      const validate = new Ajv2020({ strict: true, allErrors: true }).compile(schema as object);
+      const validate = new Ajv2020({ strict: false, allErrors: true }).compile(schema as object);
       return (value) =>
         validate(value)
           ? []
