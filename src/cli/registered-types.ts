@@ -1,3 +1,4 @@
+import { createRules } from '../client/rules.ts';
 import { orNull } from '../client/snapshots.ts';
 import { createTransport, type Transport } from '../client/transport.ts';
 import type { Registered, RegisteredType } from '../registry/catalogue-difference.ts';
@@ -31,6 +32,7 @@ export interface ListedType {
 
 export function connectRegistry(args: Arguments): RegistryClient {
   const transport = createTransport(connectionOptions(args));
+  const rules = createRules(transport);
   const pathOf = (type: string) => `/v1/types/${encodeURIComponent(type)}`;
   const get = async <T>(path: string) => (await transport.json<T>({ method: 'GET', path })).body;
   const list = async () => (await get<{ types: ListedType[] }>('/v1/types')).types;
@@ -43,10 +45,9 @@ export function connectRegistry(args: Arguments): RegistryClient {
         const type = there.has(name) ? await client.type(name) : undefined;
         if (type !== undefined) types.set(name, type);
       }
-      const { rules } = await get<{ rules: (RuleInput & { rule: string })[] }>('/v1/rules');
       const wanted = new Set(names.rules);
-      const known = rules.filter(({ rule }) => wanted.has(rule));
-      return { types, rules: new Map(known.map(({ rule, ...input }) => [rule, input as RuleInput])) };
+      const known = (await rules.list()).filter(({ rule }) => wanted.has(rule));
+      return { types, rules: new Map(known.map(({ rule, ...input }) => [rule, input])) };
     },
     type: (type) => readType(transport, pathOf(type)),
     async putType(type, settings) {
@@ -57,7 +58,7 @@ export function connectRegistry(args: Arguments): RegistryClient {
       return (await transport.json<{ version: number }>(call)).body.version;
     },
     async putRule(rule, input) {
-      await transport.json({ method: 'PUT', path: `/v1/rules/${encodeURIComponent(rule)}`, body: input });
+      await rules.put(rule, input);
     },
   };
   return client;

@@ -1,12 +1,12 @@
 import { jsonDiff, type PatchOperation } from '../model/json-value.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { CompleteSettings, CompleteVersion } from './catalogue-format.ts';
-import type { RuleInput } from './rule.ts';
 
 /** What a service has registered, as far as it is compared with a catalogue. */
 export interface Registered {
   readonly types: ReadonlyMap<string, RegisteredType>;
-  readonly rules: ReadonlyMap<string, RuleInput>;
+  /** As the service tells them. */
+  readonly rules: ReadonlyMap<string, object>;
 }
 
 export interface RegisteredType {
