@@ -69,6 +69,26 @@ export const LIMITS = {
   /** How long an append may wait for a verdict before its outcome is called unknown. */
   outcomeWaitMs: 8000,
 
+  // Schemas of event types. They come from outside: see `registry/schema-document.ts` for what each bound keeps away.
+  schemaBytesMax: 256 * 1024,
+  /** Levels of JSON. A level of data takes two of them, `properties` and the name below it. */
+  schemaDepthMax: 128,
+  subschemasMax: 5000,
+  /** Sub-schemas that apply to one and the same value, references followed. */
+  subschemasInPlaceMax: 2000,
+  subschemaChainMax: 64,
+  patternLengthMax: 1024,
+  patternsMax: 100,
+  /** In instructions of the program that RE2 makes of a pattern. */
+  patternSizeMax: 1000,
+  patternSizesMax: 10_000,
+  schemaCompileMs: 2000,
+  schemaQueueMax: 64,
+  schemaCacheMax: 1000,
+  /** What it may take to validate one value, in units of about 20 ns; see `registry/validation-run.ts`. */
+  validationUnitsMax: 5_000_000,
+  validationDepthMax: 600,
+
   /** How long the loser whose turn it is has to come back before the next is told, see `store/turns.ts`. */
   loserTurnMs: 5,
   /** The longest time for which a loser is kept waiting for its turn. */

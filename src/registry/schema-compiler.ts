@@ -1,29 +1,123 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Fault, StoreError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
 import type { JsonSchema } from './event-type.ts';
+import { compilePattern, type Pattern } from './pattern.ts';
+import { isWithinBounds, readSchema } from './schema-document.ts';
+import { TrialThread } from './trial-thread.ts';
+import { makeValidator, type Validator } from './validator.ts';
 
-export type Validator = (value: unknown) => readonly Fault[];
+export type { Validator };
 
-/** Stand-in. */
+/**
+ * Makes validators of schemas that nobody vouches for. A schema is tried in a thread of its own first, under bounds of time and
+ * memory (`trial-thread.ts`). What is found good there is made again here, where it is used: functions do not travel between
+ * threads. By then it is known to be small: 256 KiB and 5,000 sub-schemas take some 10 ms, and of the patterns, which take
+ * longer, one at most is compiled in a turn of the event loop.
+ *
+ * Schemas are tried one after the other; past `schemaQueueMax` waiting ones further ones are refused. The same text is compiled
+ * once: the last `schemaCacheMax` validators are kept.
+ */
 export class SchemaCompiler {
-  start(): void {}
-  async stop(): Promise<void> {}
+  readonly #thread = new TrialThread();
+  /** By text, the least recently used first. */
+  readonly #made = new Map<string, Promise<Validator>>();
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #isStopped = false;
 
+  /** May be called again, also after `stop`. The thread is started when the first schema comes. */
+  start(): void {
+    this.#isStopped = false;
+  }
+
+  /** Schemas that wait are refused. May be called again. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#last;
+    await this.#thread.stop();
+  }
+
+  /**
+   * Compiles off the event loop under caps.
+   * @param options.name what has the schema, for the error: `ORDER.PLACED version 2`.
+   * @throws StoreError INVALID_SCHEMA with faults, whose pointers lead into the schema; OVERLOADED where too many wait.
+   */
   async compile(schema: JsonSchema, { name }: { name: string }): Promise<Validator> {
+    if (!isWithinBounds(schema)) {
+      const detail = `is larger than ${LIMITS.schemaBytesMax / 1024} KiB, or nested more than ${LIMITS.schemaDepthMax} levels deep`;
+      throw invalidSchema(name, [{ pointer: '', detail }]);
+    }
+    const text = JSON.stringify(schema);
+    const known = this.#made.get(text);
+    if (known !== undefined) this.#made.delete(text);
+    const made = known ?? this.#queued(text);
+    this.#made.set(text, made);
+    if (this.#made.size > LIMITS.schemaCacheMax) {
+      for (const oldest of this.#made.keys()) {
+        this.#made.delete(oldest);
+        break;
+      }
+    }
     try {
-      const validate = new Ajv2020({ strict: false, allErrors: true }).compile(schema as object);
-      return (value) =>
-        validate(value)
-          ? []
-          : (validate.errors ?? []).map(({ instancePath, message = '' }) => ({
-              pointer: instancePath,
-              detail: message,
-            }));
+      return await made;
     } catch (error) {
-      const detail = (error as Error).message;
-      throw new StoreError('INVALID_SCHEMA', `The schema of ${name} cannot be used.`, {
-        faults: [{ pointer: '', detail }],
-      });
+      if (this.#made.get(text) === made) this.#made.delete(text);
+      throw error instanceof Refused ? invalidSchema(name, error.faults) : error;
     }
   }
+
+  async #queued(text: string): Promise<Validator> {
+    if (this.#waiting >= LIMITS.schemaQueueMax) {
+      throw new StoreError('OVERLOADED', 'Too many schemas wait to be compiled.');
+    }
+    this.#waiting += 1;
+    const tried = this.#last.then(() => this.#try(text));
+    this.#last = tried.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      await tried;
+    } finally {
+      this.#waiting -= 1;
+    }
+    return build(text);
+  }
+
+  async #try(text: string): Promise<void> {
+    if (this.#isStopped) throw new StoreError('OVERLOADED', 'The service is stopping.');
+    const faults = await this.#thread.faultsOf(text);
+    if (faults.length > 0) throw new Refused(faults);
+  }
+}
+
+/** The same for all who wait for a schema; each is told it with the name that he has for it. */
+class Refused extends Error {
+  readonly faults: readonly Fault[];
+  constructor(faults: readonly Fault[]) {
+    super('the schema cannot be used');
+    this.faults = faults;
+  }
+}
+
+/** Of a schema that was tried. */
+async function build(text: string): Promise<Validator> {
+  const schema: JsonSchema = JSON.parse(text);
+  const { document, faults } = readSchema(schema);
+  if (document === undefined) throw new Refused(faults);
+  const patterns = new Map<string, Pattern>();
+  for (const source of document.patterns) {
+    await turn();
+    const pattern = compilePattern(source);
+    if (typeof pattern !== 'string') patterns.set(source, pattern);
+  }
+  return makeValidator(document, patterns);
+}
+
+function invalidSchema(name: string, faults: readonly Fault[]): StoreError {
+  const [first] = faults;
+  const place = first === undefined ? '' : `: ${first.pointer || 'it'} ${first.detail}`;
+  const end = /[.?]$/.test(place) ? '' : '.';
+  return new StoreError('INVALID_SCHEMA', `The schema of ${name} cannot be used${place}${end}`, { faults });
 }

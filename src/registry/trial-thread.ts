@@ -1,0 +1,108 @@
+import { Worker } from 'node:worker_threads';
+import type { Fault } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import type { TrialAnswer } from './schema-worker.ts';
+
+/**
+ * A thread of its own in which schemas are tried, one at a time. What does not come to an end there in `schemaCompileMs`, or
+ * needs more memory than it has, is stopped together with the thread; the next schema gets a new one. It is started for the first
+ * schema and kept for the next ones for a while.
+ */
+const IDLE_MS = 30_000;
+/** Loading the modules is not the schema's fault, and takes seconds where the machine is busy. */
+const START_MS = 60_000;
+const MEMORY = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32, codeRangeSizeMb: 16 } as const;
+
+/**
+ * The product runs from what was built, the tests from the source, with a loader that a thread does not inherit: there it is
+ * registered first.
+ */
+function threadFile(): URL {
+  if (!import.meta.url.endsWith('.ts')) return new URL('./schema-worker.js', import.meta.url);
+  const loader = import.meta.resolve('tsx/esm/api');
+  const source = new URL('./schema-worker.ts', import.meta.url);
+  return new URL(
+    `data:text/javascript,import { register } from '${loader}'; register(); await import('${source}');`,
+  );
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly started: Promise<void>;
+}
+
+export class TrialThread {
+  #thread: Thread | undefined;
+  #idle: NodeJS.Timeout | undefined;
+
+  /** What is wrong with a schema. One call at a time. @throws Error where the thread cannot be started or fails. */
+  async faultsOf(text: string): Promise<readonly Fault[]> {
+    clearTimeout(this.#idle);
+    this.#thread ??= start();
+    const { worker, started } = this.#thread;
+    worker.ref();
+    try {
+      await started;
+      return await this.#answer(worker, text);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    } finally {
+      worker.unref();
+      this.#idle = setTimeout(() => void this.stop(), IDLE_MS).unref();
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#idle);
+    const thread = this.#thread;
+    this.#thread = undefined;
+    thread?.started.catch(() => undefined);
+    await thread?.worker.terminate();
+  }
+
+  async #answer(worker: Worker, text: string): Promise<readonly Fault[]> {
+    const outcome = await new Promise<readonly Fault[] | 'slow' | Error>((resolve) => {
+      const timer = setTimeout(() => finish('slow'), LIMITS.schemaCompileMs);
+      const onMessage = (answer: TrialAnswer) => {
+        if (answer.ready !== true) finish(answer.faults);
+      };
+      const onExit = () => finish(new Error('the thread ended'));
+      worker.on('message', onMessage).on('error', finish).on('exit', onExit);
+      worker.postMessage(text);
+
+      function finish(outcome: readonly Fault[] | 'slow' | Error) {
+        clearTimeout(timer);
+        worker.off('message', onMessage).off('error', finish).off('exit', onExit);
+        resolve(outcome);
+      }
+    });
+    if (outcome === 'slow') {
+      await this.stop();
+      return [{ pointer: '', detail: `takes more than ${LIMITS.schemaCompileMs / 1000} s to compile` }];
+    }
+    if (!(outcome instanceof Error)) return outcome;
+    if ('code' in outcome && outcome.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+      await this.stop();
+      return [{ pointer: '', detail: 'takes more memory to compile than is allowed' }];
+    }
+    throw outcome;
+  }
+}
+
+function start(): Thread {
+  const worker = new Worker(threadFile(), { resourceLimits: MEMORY });
+  // Whoever waits for an answer listens himself; an error that comes while the thread is being stopped is no news.
+  worker.on('error', () => undefined);
+  const started = new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('the thread does not start')), START_MS);
+    const settle = (settled: () => void) => {
+      clearTimeout(timer);
+      settled();
+    };
+    worker.once('message', () => settle(resolve));
+    worker.once('error', (error) => settle(() => reject(error)));
+    worker.once('exit', () => settle(() => reject(new Error('the thread ended'))));
+  });
+  return { worker, started };
+}
