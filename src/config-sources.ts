@@ -184,6 +184,13 @@ function fromText(text: string, schema: TSchema | undefined): unknown {
   if (schema?.['type'] === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
   if (schema?.['type'] === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
   if (schema?.['type'] === 'array') {
+    // A list of names can be written as people write one.
+    if ('anyOf' in schema['items'] && !text.startsWith('[')) {
+      return text
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+    }
     try {
       return JSON.parse(text);
     } catch {

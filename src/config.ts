@@ -70,18 +70,17 @@ export const Settings = Type.Object({
     steps: Type.Unsafe<EnrichmentStep[]>({
       ...EnrichmentSteps,
       default: [...ENRICHMENT_STEPS],
-      description:
-        'What is added to events that do not have it, in this order: `trace`, `serviceVersion`, `defaults`, `tagsFromData`; what is left out is not done',
+      description: 'What is added to events, in this order; what is left out is not done',
     }),
     serviceVersion: Type.String({
       minLength: 1,
       maxLength: LIMITS.metadataValueLengthMax,
-      description: 'For `serviceVersion`: what becomes `metadata.serviceVersion`',
+      description: 'For the step `serviceVersion`: what becomes `metadata.serviceVersion`',
     }),
     defaults: Type.Unsafe<EnrichmentDefault[]>({
       ...EnrichmentDefaults,
       description:
-        'For `defaults`: a list of `{types?, tags?, metadata?}`, all events without `types`; JSON outside of the file',
+        'For the step `defaults`: a list of `{types?, tags?, metadata?}`; JSON outside of the file',
     }),
   }),
   cache: Type.Object({
@@ -428,7 +427,9 @@ function valueProblem({ key, value }: Found, schema: TSchema): string | undefine
 
 /** As one line of `stele config` shows it. */
 function plainValue(value: unknown): EffectiveSetting['value'] {
-  if (Array.isArray(value)) return JSON.stringify(value);
+  if (Array.isArray(value)) {
+    return value.every((one) => typeof one === 'string') ? value.join(',') : JSON.stringify(value);
+  }
   return (value ?? null) as EffectiveSetting['value'];
 }
 

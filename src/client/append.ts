@@ -4,7 +4,7 @@ import { newEventId } from './event-id.ts';
 import type { Call, Transport } from './transport.ts';
 
 /** The answer to a single event, and to a batch. */
-type SingleAnswer = { readonly id: string; readonly position: number; readonly recordedAt: string };
+type SingleAnswer = Appended['events'][number] & { readonly recordedAt: string };
 type BatchAnswer = Omit<Appended, 'replayed'>;
 
 /**
@@ -25,12 +25,12 @@ export async function append(
     const { body, response } = await transport.json<SingleAnswer | BatchAnswer>(call);
     const replayed = response.headers.get('idempotent-replayed') === 'true';
     if ('events' in body) return { ...body, replayed };
-    const { id, position, recordedAt } = body;
+    const { id, position, recordedAt, added } = body;
     return {
       firstPosition: position,
       lastPosition: position,
       recordedAt,
-      events: [{ id, position }],
+      events: [{ id, position, ...(added && { added }) }],
       replayed,
     };
   } catch (error) {

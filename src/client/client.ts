@@ -3,6 +3,7 @@ import type { Query } from '../model/query.ts';
 import { append, checkAppend } from './append.ts';
 import { type DecideOptions, type Decision, decide } from './decide.ts';
 import type { Appended, AppendOptions, NewEvent, RecordedEvent } from './event.ts';
+import { createEventTypes, type EventTypes } from './event-types.ts';
 import { type Aggregate, type AggregateGroup, createFigures, type Figures } from './figures.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { type Imported, importLines } from './import.ts';
@@ -79,6 +80,7 @@ export interface Client extends Figures {
   readonly snapshots: Snapshots;
   /** What must hold for events to be appended. */
   readonly rules: Rules;
+  readonly eventTypes: EventTypes;
 
   /** An aggregate as it was at a position or a time of recording, or is now: the `data` of its events, merged. */
   state(aggregateId: string, options?: StateOptions & { at?: number | string }): Promise<State>;
@@ -139,6 +141,7 @@ export function createClient(options: ClientOptions): Client {
     compactEvents: (before, more = {}) => compactEvents(transport, before, more),
     snapshots: createSnapshots(transport),
     rules: createRules(transport),
+    eventTypes: createEventTypes(transport),
     state: (aggregateId, more = {}) => readState(transport, aggregateId, more),
     diff: (aggregateId, more) => readStateDiff(transport, aggregateId, more),
   };

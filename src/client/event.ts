@@ -53,7 +53,12 @@ export interface Appended {
   readonly firstPosition: number;
   readonly lastPosition: number;
   readonly recordedAt: string;
-  readonly events: readonly { readonly id: string; readonly position: number }[];
+  /** `added`: JSON Pointers of what the service added to the event; absent where that is nothing. */
+  readonly events: readonly {
+    readonly id: string;
+    readonly position: number;
+    readonly added?: readonly string[];
+  }[];
   /** True when this had been stored before and was not stored again. */
   readonly replayed: boolean;
 }

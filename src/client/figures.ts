@@ -23,8 +23,15 @@ export interface AggregateGroup {
 export interface EventType {
   readonly type: string;
   readonly count: number;
-  readonly firstTimestamp: string;
-  readonly lastTimestamp: string;
+  /** Absent where there is no event of the type yet. */
+  readonly firstTimestamp?: string;
+  readonly lastTimestamp?: string;
+  /** True, with what follows, where the type is registered. */
+  readonly registered?: true;
+  readonly description?: string;
+  /** 0 where it has no schema yet. */
+  readonly latestVersion?: number;
+  readonly enforcement?: 'off' | 'warn' | 'enforce';
 }
 
 export interface Head {
@@ -53,7 +60,7 @@ export interface Readiness {
 export interface Figures {
   count(filter?: EventFilter): Promise<number>;
   aggregate(aggregate: Aggregate): Promise<readonly AggregateGroup[]>;
-  /** Every type with its number of events. */
+  /** Every type with its number of events, and the registered ones without any. */
   types(): Promise<readonly EventType[]>;
   /** The tag keys, the first 1,000 of them, with their values, up to `limit` of each. */
   tags(options?: { limit?: number }): Promise<Readonly<Record<string, readonly string[]>>>;

@@ -22,6 +22,17 @@ export type {
   QueryOptions,
   StreamOptions,
 } from './event-store-shapes.ts';
+export type {
+  CompatibilityCheck,
+  EventTypes,
+  JsonSchema,
+  NewTypeVersion,
+  RegisteredType,
+  TypeSchemas,
+  TypeSettings,
+  TypeVersion,
+  UpcastOperation,
+} from './event-types.ts';
 export type { Aggregate, AggregateGroup, EventType, GroupBy, Head, Info, Readiness } from './figures.ts';
 export type { FollowOptions, Gap } from './follow.ts';
 export type { Imported } from './import.ts';

@@ -33,6 +33,7 @@ t.test('the guide of the client does what it says', async (t) => {
       ...events.split(' '),
       'ISSUE.REOPENED',
       "{ assignee: 'ada' } [ 'remove /assignee', 'add /open', 'add /after' ]",
+      "[ '/tags/assignee' ]",
       "VALIDATION_FAILED [ { pointer: '/type', detail: 'must match ^[A-Za-z0-9][A-Za-z0-9_.:-]*$' } ]",
       '1 false',
       '{ step: 1 }',
