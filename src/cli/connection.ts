@@ -1,4 +1,4 @@
-import { type Client, type ClientOptions, createClient } from '../client/index.ts';
+import { type Client, createClient } from '../client/index.ts';
 import { loadClientSettings } from '../config.ts';
 import { type Arguments, type FlagNames, wholeNumber } from './command.ts';
 import { tell } from './terminal.ts';
@@ -11,22 +11,20 @@ export const CONNECTION_HELP = `Which service:
   --key-file <file>      file with the bearer key; also STELE_KEY_FILE, or the key itself in STELE_KEY
   --retry-seconds <n>    how long to go on trying while nothing answers [30]`;
 
-/** A client of the service that the flags name; tells when it has to try again. */
+/**
+ * A client of the service that the flags name; tells when it has to try again. Verbs that compare with a service may name
+ * it with `--against` in place of `--url`.
+ */
 export function connect(args: Arguments): Client {
-  return createClient(connectionOptions(args));
-}
-
-/** How the service that the flags name is reached; `--against` of the verbs that have it is another name of `--url`. */
-export function connectionOptions(args: Arguments): ClientOptions {
   const named = args.value('url') ?? args.value('against');
   const { url, key } = loadClientSettings({ url: named, keyFile: args.value('key-file') });
   const seconds = wholeNumber(args, 'retry-seconds', { min: 0, max: 86_400 }) ?? 30;
-  return {
+  return createClient({
     url,
     key,
     retryForMs: seconds * 1000,
     onRetry: ({ error, delayMs }) => {
       tell(`stele: ${error.code}: ${error.message} Trying again in ${(delayMs / 1000).toFixed(1)} s.`);
     },
-  };
+  });
 }

@@ -3,8 +3,8 @@ import { differenceOf } from '../registry/catalogue-difference.ts';
 import { checkFolders, counted, faultLine } from './catalogue-folders.ts';
 import { conflictsOf, differenceLines, summary } from './catalogue-report.ts';
 import { type Command, EXIT, readArguments, UsageError } from './command.ts';
-import { CONNECTION_FLAGS, CONNECTION_HELP } from './connection.ts';
-import { connectRegistry } from './registered-types.ts';
+import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
+import { registeredOf } from './registered-types.ts';
 import { tell, writeOut } from './terminal.ts';
 
 export const command: Command = {
@@ -40,9 +40,8 @@ Examples:
     const { catalogues, faults } = await checkFolders(args.positionals);
     const catalogue = mergeCatalogues(catalogues);
     const isCompared = faults.length === 0 && ['against', 'running', 'url'].some((flag) => args.has(flag));
-    const names = { types: catalogue.types.keys(), rules: catalogue.rules.keys() };
     const difference = isCompared
-      ? differenceOf(catalogue, await connectRegistry(args).registered(names))
+      ? differenceOf(catalogue, await registeredOf(connect(args), catalogue))
       : undefined;
     const conflicts = difference === undefined ? [] : conflictsOf(difference);
     const isOk = faults.length === 0 && conflicts.length === 0;

@@ -3,8 +3,8 @@ import { differenceOf } from '../registry/catalogue-difference.ts';
 import { soundCatalogues } from './catalogue-folders.ts';
 import { conflictsOf, differenceLines, isSame, summary } from './catalogue-report.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
-import { CONNECTION_FLAGS, CONNECTION_HELP } from './connection.ts';
-import { connectRegistry } from './registered-types.ts';
+import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
+import { registeredOf } from './registered-types.ts';
 import { tell, writeOut } from './terminal.ts';
 
 export const command: Command = {
@@ -33,8 +33,7 @@ Examples:
     const catalogues = await soundCatalogues(args.positionals);
     if (catalogues === undefined) return EXIT.refused;
     const catalogue = mergeCatalogues(catalogues);
-    const names = { types: catalogue.types.keys(), rules: catalogue.rules.keys() };
-    const difference = differenceOf(catalogue, await connectRegistry(args).registered(names));
+    const difference = differenceOf(catalogue, await registeredOf(connect(args), catalogue));
     if (args.has('json')) await writeOut(`${JSON.stringify(difference)}\n`);
     else {
       const lines = differenceLines(difference, { isBrief: true });

@@ -1,8 +1,8 @@
+import type { EventType } from '../client/index.ts';
 import { mergeCatalogues } from '../registry/catalogue.ts';
 import { soundCatalogues } from './catalogue-folders.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
-import { CONNECTION_FLAGS, CONNECTION_HELP } from './connection.ts';
-import { connectRegistry, type ListedType } from './registered-types.ts';
+import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
 import { writeOut } from './terminal.ts';
 
 export const command: Command = {
@@ -26,7 +26,8 @@ Examples:
   async run(argv) {
     const args = readArguments(argv, { ...CONNECTION_FLAGS, from: 'values', json: 'switch' });
     const folders = args.values('from');
-    const types = folders.length > 0 ? await typesIn(folders) : await connectRegistry(args).list();
+    const types: readonly ListedType[] | undefined =
+      folders.length > 0 ? await typesIn(folders) : await connect(args).types();
     if (types === undefined) return EXIT.refused;
     if (args.has('json')) {
       await writeOut(`${JSON.stringify({ types })}\n`);
@@ -45,6 +46,9 @@ Examples:
     return EXIT.ok;
   },
 };
+
+/** As a service lists it, but for what only a log can know. */
+type ListedType = Omit<EventType, 'count'> & { readonly count?: number };
 
 async function typesIn(folders: readonly string[]): Promise<readonly ListedType[] | undefined> {
   const catalogues = await soundCatalogues(folders);

@@ -1,10 +1,11 @@
+import type { Client } from '../client/index.ts';
 import { type Catalogue, mergeCatalogues } from '../registry/catalogue.ts';
 import { type Difference, differenceOf } from '../registry/catalogue-difference.ts';
 import { counted, soundCatalogues } from './catalogue-folders.ts';
 import { conflictsOf, differenceLines, isSame, summary } from './catalogue-report.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
-import { CONNECTION_FLAGS, CONNECTION_HELP } from './connection.ts';
-import { connectRegistry, type RegistryClient } from './registered-types.ts';
+import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
+import { registeredOf } from './registered-types.ts';
 import { tell, writeOut } from './terminal.ts';
 
 export const command: Command = {
@@ -39,16 +40,16 @@ Examples:
     );
     const catalogues = await soundCatalogues(args.positionals);
     if (catalogues === undefined) return EXIT.refused;
-    const client = connectRegistry(args);
+    const client = connect(args);
     const catalogue = mergeCatalogues(catalogues);
-    const registered = await client.registered({
-      types: catalogue.types.keys(),
-      rules: catalogue.rules.keys(),
-    });
-    const difference = differenceOf(catalogue, registered);
+    const difference = differenceOf(catalogue, await registeredOf(client, catalogue));
     const conflicts = conflictsOf(difference);
     const isDone = conflicts.length === 0 && !args.has('dry-run');
-    if (isDone) await register(client, catalogue, difference);
+    const stopped = isDone ? await register(client, catalogue, difference) : undefined;
+    if (stopped !== undefined) {
+      tell(`stele: ${stopped}`);
+      return EXIT.conflict;
+    }
     if (args.has('json')) {
       await writeOut(`${JSON.stringify({ done: isDone, ...difference })}\n`);
     } else {
@@ -75,25 +76,31 @@ Examples:
 /**
  * One request after the other, a type before its versions, since those are compared as the type asks, and rules at the
  * end. Whoever is interrupted runs it again: what was done is the same then.
+ *
+ * @returns why it stopped, where somebody else came in between
  */
-async function register(client: RegistryClient, catalogue: Catalogue, difference: Difference): Promise<void> {
+async function register(
+  client: Client,
+  catalogue: Catalogue,
+  difference: Difference,
+): Promise<string | undefined> {
   for (const { type, settings, versions } of difference.types) {
     const own = catalogue.types.get(type);
     if (own === undefined) continue;
-    if (settings.change !== 'same') await client.putType(type, own.settings);
+    if (settings.change !== 'same') await client.eventTypes.put(type, own.settings);
     for (const { version, change } of versions) {
       const input = own.versions[version - 1];
       if (change !== 'added' || input === undefined) continue;
-      const added = await client.addVersion(type, input);
-      if (added !== version) {
-        throw new Error(
-          `${type} got version ${added} for ${version}: somebody else registers it at the same time.`,
-        );
+      const { version: _, ...schemas } = input;
+      const added = await client.eventTypes.addVersion(type, schemas);
+      if (added.version !== version) {
+        return `Version ${version} of ${type} became version ${added.version}: somebody else registers it at the same time.`;
       }
     }
   }
   for (const { rule, change } of difference.rules) {
     const own = catalogue.rules.get(rule);
-    if (own !== undefined && change !== 'same') await client.putRule(rule, own.input);
+    if (own !== undefined && change !== 'same') await client.rules.put(rule, own.input);
   }
+  return undefined;
 }

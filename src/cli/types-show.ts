@@ -1,12 +1,12 @@
 import { stringify } from 'yaml';
 import { StoreError } from '../errors.ts';
 import { mergeCatalogues } from '../registry/catalogue.ts';
-import type { RegisteredType } from '../registry/catalogue-difference.ts';
+import type { RegisteredType, RegisteredVersion } from '../registry/catalogue-difference.ts';
 import { didYouMean } from '../spelling.ts';
 import { soundCatalogues } from './catalogue-folders.ts';
 import { type Arguments, type Command, EXIT, readArguments, UsageError } from './command.ts';
-import { CONNECTION_FLAGS, CONNECTION_HELP } from './connection.ts';
-import { connectRegistry } from './registered-types.ts';
+import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
+import { registeredType } from './registered-types.ts';
 import { writeOut } from './terminal.ts';
 
 export const command: Command = {
@@ -48,12 +48,13 @@ const YAML = { lineWidth: 110, aliasDuplicateObjects: false };
 async function find(name: string, args: Arguments): Promise<RegisteredType | undefined> {
   const folders = args.values('from');
   if (folders.length === 0) {
-    const client = connectRegistry(args);
+    const client = connect(args);
+    const found = await registeredType(client, name);
     return (
-      (await client.type(name)) ??
+      found ??
       missing(
         name,
-        (await client.list()).map(({ type }) => type),
+        (await client.types()).map(({ type }) => type),
       )
     );
   }
@@ -77,7 +78,7 @@ function shown({
   metadataSchema,
   upcast = [],
   examples = [],
-}: RegisteredType['versions'][number]) {
+}: RegisteredVersion) {
   return {
     version,
     schema,

@@ -1,6 +1,7 @@
 import { jsonDiff, type PatchOperation } from '../model/json-value.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { CompleteSettings, CompleteVersion } from './catalogue-format.ts';
+import type { CompleteSettings } from './catalogue-format.ts';
+import type { JsonSchema } from './event-type.ts';
 
 /** What a service has registered, as far as it is compared with a catalogue. */
 export interface Registered {
@@ -10,8 +11,19 @@ export interface Registered {
 }
 
 export interface RegisteredType {
-  readonly settings: CompleteSettings;
-  readonly versions: readonly CompleteVersion[];
+  readonly settings: Readonly<CompleteSettings>;
+  /** Ascending from 1 without gaps. */
+  readonly versions: readonly RegisteredVersion[];
+}
+
+/** A version as a file says it or as a service tells it. */
+export interface RegisteredVersion {
+  readonly version: number;
+  readonly schema: JsonSchema;
+  readonly tagsSchema?: JsonSchema;
+  readonly metadataSchema?: JsonSchema;
+  readonly upcast?: readonly object[];
+  readonly examples?: readonly object[];
 }
 
 /**
@@ -82,13 +94,13 @@ function partOf(there: object | undefined, own: object): Part {
 }
 
 /** Examples explain a version; that they were improved makes no other one of it, and they stay as they were registered. */
-function versionPart(there: CompleteVersion | undefined, own: CompleteVersion | undefined): Part {
+function versionPart(there: RegisteredVersion | undefined, own: RegisteredVersion | undefined): Part {
   if (own === undefined) return { change: 'ahead', patch: [] };
   if (there === undefined) return { change: 'added', patch: [] };
   const patch = jsonDiff(comparable(there), comparable(own));
   return { change: patch.length === 0 ? 'same' : 'conflict', patch };
 }
 
-function comparable({ schema, tagsSchema = true, metadataSchema = true, upcast = [] }: CompleteVersion) {
+function comparable({ schema, tagsSchema = true, metadataSchema = true, upcast = [] }: RegisteredVersion) {
   return { schema, tagsSchema, metadataSchema, upcast };
 }
