@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import { type EventType, TypeSettings, type TypeVersion, VersionInput } from '../src/registry/event-type.ts';
-import { sampleEvents } from '../src/registry/sample.ts';
+import { sampleEvents } from '../src/registry/stored-sample.ts';
 import { requireSettings, violationsOf } from '../src/registry/version-check.ts';
 import { sendJson } from './answer.ts';
 import { parseBody } from './body.ts';

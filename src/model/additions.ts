@@ -33,9 +33,9 @@ export function takeOut(members: Record<string, unknown>, added: readonly string
     let place = { holder: members as object, name: '' };
     let target: unknown = members;
     for (const segment of path) {
-      if (typeof target !== 'object' || target === null || !Object.hasOwn(target, segment)) break;
+      if (typeof target !== 'object' || target === null) break;
       place = { holder: target, name: segment };
-      target = Reflect.get(target, segment);
+      target = Object.hasOwn(target, segment) ? Reflect.get(target, segment) : undefined;
     }
     if (typeof target !== 'object' || target === null || name === undefined) continue;
     if (Array.isArray(target)) lists.set(target, place);

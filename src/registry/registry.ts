@@ -77,11 +77,12 @@ export class Registry {
   /** Makes a type or changes it. What is left out takes its default. */
   async putType(type: string, settings: TypeSettings): Promise<{ registered: EventType; isNew: boolean }> {
     return await this.#change((image) => {
-      const isNew = !image.types.has(type);
-      const write = typeWrite(type, { ...DEFAULT_SETTINGS, ...settings });
+      const known = image.types.get(type);
+      const wanted = { ...DEFAULT_SETTINGS, ...settings };
+      const isSame = known !== undefined && isSameJson({ ...known, ...wanted }, known);
       return {
-        writes: [write],
-        result: ({ types }) => ({ registered: types.get(type) as EventType, isNew }),
+        writes: isSame ? [] : [typeWrite(type, wanted)],
+        result: ({ types }) => ({ registered: types.get(type) as EventType, isNew: known === undefined }),
       };
     });
   }

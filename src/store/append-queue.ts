@@ -1,6 +1,7 @@
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { isNamed } from '../model/event.ts';
+import type { Check } from '../model/query.ts';
 import type { AppendRequest } from './store.ts';
 
 /** A request that has no verdict yet. */
@@ -14,6 +15,8 @@ export class Pending<Answer> {
   readonly repeatable: boolean;
   /** Its conditions are known to hold up to this position. */
   clear = 0;
+  /** Its guards without what is known to hold of them. */
+  guards: readonly Check[] | undefined;
 
   constructor(
     request: AppendRequest,
@@ -29,6 +32,7 @@ export class Pending<Answer> {
     for (const { body } of events) bytes += body.length;
     for (const { body } of writes) bytes += body?.length ?? 0;
     this.bytes = bytes;
+    this.guards = request.guards;
     this.repeatable = idempotency !== undefined || events.some(isNamed);
   }
 }

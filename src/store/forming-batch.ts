@@ -1,6 +1,6 @@
 import { isNamed } from '../model/event.ts';
-import type { Placed } from '../model/query.ts';
-import type { AppendRequest, Behind } from './store.ts';
+import type { Check, Placed } from '../model/query.ts';
+import { type AppendRequest, type Behind, REGISTRY } from './store.ts';
 import { Generation } from './window.ts';
 
 /** What the requests taken so far might decide for those after them. */
@@ -37,13 +37,20 @@ export class FormingBatch {
   }
 
   couldDecide(request: AppendRequest): boolean {
-    if (this.#names.size > 0) for (const name of names(request)) if (this.#names.has(name)) return true;
+    if (this.#names.size > 0) {
+      for (const name of names(request)) if (this.#names.has(name)) return true;
+      if (request.registry !== undefined && this.#names.has(REGISTRY_NAME)) return true;
+    }
     return this.couldFail(request);
   }
 
-  /** Whether a condition of the request matches one of the events. */
-  couldFail({ checks }: AppendRequest): boolean {
+  /** Whether a condition or a guard of the request, whatever that expects, matches one of the events. */
+  couldFail({ checks, guards }: AppendRequest): boolean {
     if (this.#index.size === 0) return false;
+    return this.#matchesAny(checks) || (guards !== undefined && this.#matchesAny(guards));
+  }
+
+  #matchesAny(checks: readonly Check[]): boolean {
     for (const { query } of checks) {
       const found: number[] = [];
       this.#index.collect({ query, after: 0 }, 1, found);
@@ -53,11 +60,17 @@ export class FormingBatch {
   }
 }
 
+const REGISTRY_NAME = nameOf(REGISTRY);
+
+function nameOf({ collection, key }: { readonly collection: string; readonly key: string }): string {
+  return `${collection}\n${key}`;
+}
+
 /** Ids sent by the client, the idempotency key and the documents of a request: two that share one are ordered. */
 function* names(request: AppendRequest): Generator<string> {
   for (const event of request.events) if (isNamed(event)) yield event.id;
   if (request.idempotency !== undefined) {
     yield JSON.stringify([request.idempotency.caller, request.idempotency.key]);
   }
-  for (const { collection, key } of request.writes) yield `${collection}\n${key}`;
+  for (const write of request.writes) yield nameOf(write);
 }

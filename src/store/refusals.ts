@@ -11,17 +11,15 @@ export function conditionFailed(head: number, violations: readonly Violation[]):
   );
 }
 
-export function belowFloor({
-  condition,
-  indexedFrom,
-}: {
-  condition: number;
-  indexedFrom: number;
-}): StoreError {
+export function belowFloor(
+  { condition, indexedFrom }: { condition: number; indexedFrom: number },
+  { checks }: Pick<AppendRequest, 'checks'>,
+): StoreError {
+  const isRule = condition >= checks.length;
   return new StoreError(
     'BELOW_FLOOR',
-    `Condition ${condition} reaches below position ${indexedFrom}, where the index begins.`,
-    { members: { condition, oldest: indexedFrom } },
+    `${isRule ? 'A rule' : `Condition ${condition}`} reaches below position ${indexedFrom}, where the index begins.`,
+    { members: { ...(isRule ? {} : { condition }), oldest: indexedFrom } },
   );
 }
 

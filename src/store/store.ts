@@ -177,7 +177,7 @@ export const REGISTRY = { collection: 'registry', key: 'head' } as const;
 export interface AppendRequest {
   /** May be empty when only documents are written. */
   readonly events: readonly NewEvent[];
-  /** Conditions; each must hold. */
+  /** Conditions; each must hold. None of them has an `expect`. */
   readonly checks: readonly Check[];
   /**
    * What else must hold: rules. They are decided with the conditions, under the same lock, and a violation counts them on

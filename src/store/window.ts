@@ -68,6 +68,11 @@ export class Window<E extends Recent = Recent> {
     return found;
   }
 
+  /** The last event above `after` that matches. That there is none is certain only from `start` on. */
+  last(check: Check): E | undefined {
+    return this.#younger.last(check) ?? this.#older?.last(check);
+  }
+
   /**
    * The first `limit` events that match, in order of position; undefined when they may begin before the window.
    */
@@ -154,6 +159,19 @@ export class Generation<E extends Placed> {
     found.push(...ascending.slice(0, limit - found.length));
   }
 
+  /** The last event above `check.after` that matches. */
+  last({ query: { items }, after }: Check): E | undefined {
+    this.#index();
+    if (items === undefined) return lastAbove(this.#all, after, (event) => !isSystemType(event.type));
+    let last: E | undefined;
+    for (const item of items) {
+      for (const list of this.#candidates(item)) {
+        last = lastAbove(list, last?.position ?? after, (event) => matchesItem(item, event)) ?? last;
+      }
+    }
+    return last;
+  }
+
   /** Adds to `found`, up to `limit` in all, the events that match, in order. */
   select(
     this: Generation<E & Selectable>,
@@ -220,6 +238,19 @@ function* positions(
     const event = list[index] as Placed;
     if (accept(event)) yield event.position;
   }
+}
+
+function lastAbove<E extends Placed>(
+  list: readonly E[],
+  after: number,
+  accept: (event: E) => boolean,
+): E | undefined {
+  for (let index = list.length - 1; index >= 0; index -= 1) {
+    const event = list[index] as E;
+    if (event.position <= after) return undefined;
+    if (accept(event)) return event;
+  }
+  return undefined;
 }
 
 /** Index of the first event with a position above `after`; the list ascends. */
