@@ -104,7 +104,7 @@ async function drive(
 }
 
 await backends(t, (t, kind) => {
-  const [clients, appends] = kind.isShared ? [30, 60] : [20, 40];
+  const [clients, appends] = kind.isShared ? [30, 40] : [20, 30];
 
   t.test(
     'no two clients break a rule together, and every loser is told which',
