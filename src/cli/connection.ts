@@ -11,9 +11,13 @@ export const CONNECTION_HELP = `Which service:
   --key-file <file>      file with the bearer key; also STELE_KEY_FILE, or the key itself in STELE_KEY
   --retry-seconds <n>    how long to go on trying while nothing answers [30]`;
 
-/** A client of the service that the flags name; tells when it has to try again. */
+/**
+ * A client of the service that the flags name; tells when it has to try again. Verbs that compare with a service may name
+ * it with `--against` in place of `--url`.
+ */
 export function connect(args: Arguments): Client {
-  const { url, key } = loadClientSettings({ url: args.value('url'), keyFile: args.value('key-file') });
+  const named = args.value('url') ?? args.value('against');
+  const { url, key } = loadClientSettings({ url: named, keyFile: args.value('key-file') });
   const seconds = wholeNumber(args, 'retry-seconds', { min: 0, max: 86_400 }) ?? 30;
   return createClient({
     url,
