@@ -78,6 +78,6 @@ function setMember(members: Members, name: string, value: unknown): void {
 }
 
 /** A member name as a segment of a JSON Pointer (RFC 6901). */
-function escapeSegment(name: string): string {
+export function escapeSegment(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
