@@ -4,6 +4,8 @@ import type { Config } from '../src/config.ts';
 import type { Feed } from '../src/feed/feed.ts';
 import type { Metrics } from '../src/metrics.ts';
 import type { EventContext } from '../src/model/event.ts';
+import type { Admission } from '../src/registry/admission.ts';
+import type { Registry } from '../src/registry/registry.ts';
 import type { Capacity } from '../src/store/capacity.ts';
 import type { GroupCommit } from '../src/store/group-commit.ts';
 import type { Backend } from '../src/store/store.ts';
@@ -18,6 +20,10 @@ export interface Service {
   readonly metrics: Metrics;
   readonly backend: Backend;
   readonly appender: Pick<GroupCommit, 'append' | 'queue' | 'recent' | 'stop'>;
+  /** Event types, schemas and rules. */
+  readonly registry: Registry;
+  /** The way in for events of clients: checked, completed and handed to the appender. */
+  readonly admission: Pick<Admission, 'append'>;
   readonly feed: Feed;
   /** Figures of the store that are looked up when somebody wants to see them. */
   readonly capacity: Pick<Capacity, 'sample'>;

@@ -13,6 +13,8 @@ import { StoreError } from './errors.ts';
 import { Feed } from './feed/feed.ts';
 import { LIMITS } from './limits.ts';
 import { createMetrics } from './metrics.ts';
+import { Admission } from './registry/admission.ts';
+import { Registry } from './registry/registry.ts';
 import { Capacity } from './store/capacity.ts';
 import { GroupCommit } from './store/group-commit.ts';
 import { openBackend } from './store/open.ts';
@@ -49,6 +51,8 @@ export async function createService(
     ...(options.onFatal === undefined ? {} : { onFatal: options.onFatal }),
   });
   const appender = new GroupCommit(backend, { metrics });
+  const registry = new Registry(backend, appender, { metrics });
+  const admission = new Admission(registry, appender);
   const feed = new Feed(backend, appender, { metrics, logger });
   const { policy, archive = defaultArchive(config.store) } = config.retention;
   const upkeep = new Upkeep(backend, appender, {
@@ -67,6 +71,7 @@ export async function createService(
   });
   try {
     await backend.start();
+    await registry.start();
     await feed.start();
     upkeep.start();
   } catch (error) {
@@ -81,6 +86,8 @@ export async function createService(
     metrics,
     backend,
     appender,
+    registry,
+    admission,
     feed,
     upkeep,
     capacity: new Capacity(backend, { metrics }),

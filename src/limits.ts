@@ -125,6 +125,24 @@ export const LIMITS = {
   jobPollMs: 2000,
   jobLeaseMs: 15_000,
 
+  // The registry. Every process holds all of it in memory and reads it as a whole when it has changed: at its largest
+  // that is about a second, and what is registered is written by people, not by programs.
+  registeredTypesMax: 5000,
+  /** Of one type: an upcast from the first to the last goes through all of them. */
+  typeVersionsMax: 200,
+  registeredVersionsMax: 20_000,
+  rulesMax: 500,
+  /** Body of a request that registers something. Schemas of several hundred members take up some 30 KiB. */
+  registrationBytesMax: 256 * 1024,
+  registryBytesMax: 32 * MIB,
+  /** Compiled schemas that are kept; one takes up some hundred kilobytes, and a service sees few types at a time. */
+  compiledVersionsMax: 500,
+  /** Tries of a change, or of an append, against others who change the registry at the same time. Each has a winner. */
+  registryTriesMax: 50,
+  /** Stored events that a compatibility check looks at, and those that are told one by one. */
+  sampleEventsMax: 10_000,
+  sampleFailuresMax: 100,
+
   atLeastWaitMs: 5000,
   shutdownMs: 10_000,
   /** How long idle connections may still send a request that was on its way when the service stopped. */
@@ -143,6 +161,8 @@ assertRelation(LIMITS.commitBytesMax <= LIMITS.queueBytesMax, 'a commit must fit
 assertRelation(LIMITS.eventBytesMax <= LIMITS.batchBytesMax, 'an event must fit into a batch');
 assertRelation(LIMITS.pageSizeDefault <= LIMITS.pageSizeMax, 'the default page must be a page');
 assertRelation(LIMITS.snapshotBytesMax <= LIMITS.commitBytesMax, 'a snapshot must fit into one commit');
+assertRelation(LIMITS.registrationBytesMax <= LIMITS.registryBytesMax, 'a schema must fit into the registry');
+assertRelation(LIMITS.registeredTypesMax <= LIMITS.registeredVersionsMax, 'every type may have a schema');
 assertRelation(LIMITS.outcomeWaitMs < LIMITS.shutdownMs, 'a stopping service waits for outcomes');
 assertRelation(LIMITS.urlLengthMax < LIMITS.headerBytesMax, 'a URL must fit into the header');
 assertRelation(

@@ -119,6 +119,11 @@ export function createMetrics() {
       help: 'Commits at which the clock of the store was behind the last recorded time.',
       registers,
     }),
+    registryRevision: new Gauge({
+      name: 'stele_registry_revision',
+      help: 'Revision of the event types, schemas and rules that this process knows.',
+      registers,
+    }),
     cacheHits: new Counter({
       name: 'stele_cache_hits_total',
       help: 'Answers from a cache, by cache (types, tags).',
