@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { bearerOf } from '../src/access/browser-key.ts';
 import { type Action, allows, type Caller } from '../src/access/policy.ts';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
@@ -25,6 +26,8 @@ declare module 'fastify' {
     consumes?: readonly string[];
     /** Answered also while the service stops. */
     whileStopping?: boolean;
+    /** A page that is only read: a browser may bring the key as a password. */
+    forBrowsers?: boolean;
   }
   interface FastifyInstance {
     service: Service;
@@ -50,6 +53,7 @@ interface Passage {
   readonly consumes: readonly string[];
   readonly takesBody: boolean;
   readonly whileStopping: boolean;
+  readonly forBrowsers: boolean;
   /** Children of the latency histogram by status: finding one by its labels costs as much as all the rest here. */
   readonly latency: Map<number, { observe(seconds: number): void }>;
 }
@@ -170,7 +174,8 @@ export class Gate {
       return new StoreError('VALIDATION_FAILED', 'The request has no Host header.');
     }
     if (!access.isPublic(passage.action)) {
-      const caller = access.identify(headers.authorization);
+      const { authorization } = headers;
+      const caller = access.identify(passage.forBrowsers ? bearerOf(authorization) : authorization);
       if (caller === undefined) {
         const what =
           headers.authorization === undefined ? 'The request carries no key.' : 'The key is not known.';
@@ -242,6 +247,7 @@ function passageOf(
     produces?: readonly string[];
     consumes?: readonly string[];
     whileStopping?: boolean;
+    forBrowsers?: boolean;
   },
 ): Passage {
   if (config.action === undefined) throw new Error(`The route ${method} ${url} declares no action.`);
@@ -254,6 +260,7 @@ function passageOf(
     consumes: config.consumes ?? JSON_ONLY,
     takesBody: BODY_METHODS.has(method),
     whileStopping: config.whileStopping ?? false,
+    forBrowsers: config.forBrowsers ?? false,
     latency: new Map(),
   };
 }

@@ -1,7 +1,7 @@
 import { escapeSegment } from '../model/json-value.ts';
 import type { JsonSchema } from './event-type.ts';
 import { LocalReferences } from './local-references.ts';
-import { constraintsOf, typeName, valuesOf } from './schema-words.ts';
+import { constraintsOf, isPlainUnion, typeName, valuesOf } from './schema-words.ts';
 import { isSchema, isSchemaObject, type SchemaObject } from './subschemas.ts';
 
 /**
@@ -59,35 +59,49 @@ class Table {
   }
 
   add(schema: JsonSchema, seat: Seat): SchemaRow {
-    const parts = this.#partsOf(schema);
-    const item = itemOf(parts);
-    const itemParts = item === undefined ? [] : this.#partsOf(item);
-    const again = [...parts, ...itemParts].find((part) => this.#open.includes(part));
+    const levels = this.#levelsOf(schema);
+    const [parts = [], ...items] = levels;
+    const again = levels.flat().some((part) => this.#open.includes(part));
+    const title = seat.kind === 'form' ? '' : textOf(parts, 'title');
     const row: SchemaRow = {
       ...seat,
       type: schema === false ? 'never' : this.#typeOf(parts),
       isDeprecated: parts.some((part) => part['deprecated'] === true),
       constraints: [
         ...parts.flatMap(constraintsOf),
-        ...itemParts.flatMap(constraintsOf).map((words) => `each ${words}`),
-        ...(itemParts.length === 0 ? [] : oneOfValues(valuesOf(itemParts))),
-        ...(again === undefined ? [] : ['as above, again']),
+        ...items.flatMap((level, index) => ofEach(level).map((words) => 'each '.repeat(index + 1) + words)),
+        ...(again ? ['again as above'] : []),
       ],
       values: valuesOf(parts),
-      description: textOf(parts, 'description') || textOf(parts, 'title') || textOf(itemParts, 'description'),
+      description: textOf(parts, 'description') || title || textOf(items[0] ?? [], 'description'),
     };
     this.rows.push(row);
-    if (again !== undefined) return row;
+    if (again) return row;
     if (seat.depth >= DEPTH_MAX || this.rows.length >= ROWS_MAX) {
-      this.isCut ||= hasMembers(parts) || hasMembers(itemParts);
+      this.isCut ||= levels.some(hasMembers);
       return row;
     }
     const depth = seat.path === '' ? 0 : seat.depth + 1;
-    this.#open.push(...parts, ...itemParts);
-    this.#addMembers(parts, { path: seat.path, depth });
-    this.#addMembers(itemParts, { path: `${seat.path}/*`, depth });
-    this.#open.length -= parts.length + itemParts.length;
+    const before = this.#open.length;
+    this.#open.push(...levels.flat());
+    for (const [index, level] of levels.entries()) {
+      this.#addMembers(level, { path: seat.path + '/*'.repeat(index), depth });
+    }
+    this.#open.length = before;
     return row;
+  }
+
+  /** The parts of the schema, of its items where it is an array, of their items, and so on. */
+  #levelsOf(schema: JsonSchema): SchemaObject[][] {
+    const levels = [this.#partsOf(schema)];
+    for (let item = itemOf(levels[0] ?? []); item !== undefined && levels.length < DEPTH_MAX; ) {
+      const level = this.#partsOf(item);
+      // An array of itself would go on for ever.
+      if (level.some((part) => levels.flat().includes(part))) break;
+      levels.push(level);
+      item = itemOf(level);
+    }
+    return levels;
   }
 
   #addMembers(parts: readonly SchemaObject[], { path, depth }: { path: string; depth: number }): void {
@@ -131,18 +145,12 @@ class Table {
 
   #addForms(part: SchemaObject, { path, depth }: { path: string; depth: number }): void {
     const seat = { depth, kind: 'form', isRequired: false } as const;
-    for (const [keyword, word] of [
-      ['oneOf', 'one form'],
-      ['anyOf', 'possible form'],
-    ] as const) {
-      const forms = part[keyword];
+    for (const forms of [part['oneOf'], part['anyOf']]) {
       if (!Array.isArray(forms) || isPlainUnion(forms)) continue;
       for (const [index, form] of forms.entries()) {
-        const name =
-          isSchemaObject(form) && typeof form['title'] === 'string'
-            ? form['title']
-            : `${word} (${index + 1})`;
-        if (isSchema(form)) this.#addMore(form, { ...seat, name, path: `${path}(${index + 1})` });
+        if (!isSchema(form)) continue;
+        const number = `(${index + 1})`;
+        this.#addMore(form, { ...seat, name: `as ${this.#nameOf(form) ?? number}`, path: path + number });
       }
     }
     for (const [keyword, name] of [
@@ -174,15 +182,36 @@ class Table {
     return found;
   }
 
+  /** What people call a schema: its title, the name under which it stands among the definitions, or its type. */
+  #nameOf(schema: JsonSchema): string | undefined {
+    if (typeof schema === 'boolean') return undefined;
+    if (typeof schema['title'] === 'string') return schema['title'];
+    const defined = /\/(?:\$defs|definitions)\/([^/]+)$/.exec(
+      this.#references.targetOf(schema)?.pointer ?? '',
+    );
+    if (defined?.[1] !== undefined) return defined[1];
+    const name = this.#typeOf(this.#partsOf(schema));
+    return name === 'any' || name === 'object' ? undefined : name;
+  }
+
   #typeOf(parts: readonly SchemaObject[], depth = 0): string {
-    const item = depth < DEPTH_MAX ? itemOf(parts) : undefined;
-    const ofItem = item === undefined ? undefined : this.#typeOf(this.#partsOf(item), depth + 1);
-    const union = parts.flatMap((part) => [part['oneOf'], part['anyOf']]).find(Array.isArray);
+    if (depth >= DEPTH_MAX) return 'any';
+    const typesIn = (schemas: readonly unknown[]) => {
+      const names = schemas.map((one) =>
+        isSchema(one) ? this.#typeOf(this.#partsOf(one), depth + 1) : 'any',
+      );
+      return [...new Set(names.flatMap((name) => name.split(' or ')))];
+    };
+    const item = itemOf(parts);
     const name = typeName(parts);
-    if (name === 'array') return ofItem === undefined || ofItem === 'any' ? 'array' : `array of ${ofItem}`;
-    if (name !== 'any' || union === undefined || !isPlainUnion(union)) return name;
-    const names = union.map((one) => (isSchema(one) ? this.#typeOf(this.#partsOf(one)) : 'any'));
-    return [...new Set(names)].join(' or ');
+    if (name === 'array') {
+      const [of] = item === undefined ? [] : typesIn([item]);
+      return of === undefined || of === 'any' ? 'array' : `array of ${typesIn([item]).join(' or ')}`;
+    }
+    const union = parts.flatMap((part) => [part['oneOf'], part['anyOf']]).find(Array.isArray);
+    if (name !== 'any' || union === undefined) return name;
+    const names = typesIn(union);
+    return names.includes('any') ? 'any' : names.join(' or ');
   }
 }
 
@@ -190,15 +219,6 @@ class Table {
 function itemOf(parts: readonly SchemaObject[]): JsonSchema | undefined {
   const found = parts.find((part) => isSchemaObject(part['items']))?.['items'];
   return isSchema(found) ? found : undefined;
-}
-
-/** Forms that differ in nothing but their type need no rows of their own. */
-function isPlainUnion(forms: readonly unknown[]): boolean {
-  return forms.every(
-    (form) =>
-      isSchemaObject(form) &&
-      Object.keys(form).every((keyword) => ['type', 'description', 'title'].includes(keyword)),
-  );
 }
 
 function hasMembers(parts: readonly SchemaObject[]): boolean {
@@ -210,8 +230,9 @@ function schemasIn(members: unknown): [string, JsonSchema][] {
   return Object.entries(members).filter((entry): entry is [string, JsonSchema] => isSchema(entry[1]));
 }
 
-function oneOfValues(values: readonly string[]): string[] {
-  return values.length === 0 ? [] : [`each one of ${values.join(', ')}`];
+function ofEach(level: readonly SchemaObject[]): string[] {
+  const values = valuesOf(level);
+  return [...level.flatMap(constraintsOf), ...(values.length === 0 ? [] : [`one of ${values.join(', ')}`])];
 }
 
 function textOf(parts: readonly SchemaObject[], keyword: string): string {

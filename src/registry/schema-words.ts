@@ -1,4 +1,4 @@
-import type { SchemaObject } from './subschemas.ts';
+import { isSchemaObject, type SchemaObject } from './subschemas.ts';
 
 /** What the keywords of a schema ask of a value, in words. */
 export function typeName(parts: readonly SchemaObject[]): string {
@@ -40,6 +40,8 @@ export function constraintsOf(schema: SchemaObject): string[] {
     ...Object.entries(members(schema['dependentRequired'])).map(
       ([name, others]) => `with ${name} also ${Array.isArray(others) ? others.join(', ') : ''}`,
     ),
+    forms(schema['oneOf'], 'exactly one'),
+    forms(schema['anyOf'], 'at least one'),
     'not' in schema ? `not like ${json(schema['not'])}` : undefined,
     text(schema, 'contentEncoding', (encoding) => `encoded as ${encoding}`),
     text(schema, 'contentMediaType', (type) => `holds ${type}`),
@@ -48,6 +50,19 @@ export function constraintsOf(schema: SchemaObject): string[] {
     schema['writeOnly'] === true ? 'write only' : undefined,
   ];
   return words.filter((word) => word !== undefined);
+}
+
+/** Forms that differ in nothing but their type need no rows of their own. */
+export function isPlainUnion(union: readonly unknown[]): boolean {
+  const plain = ['type', 'description', 'title'];
+  return union.every(
+    (form) => isSchemaObject(form) && Object.keys(form).every((keyword) => plain.includes(keyword)),
+  );
+}
+
+function forms(union: unknown, how: string): string | undefined {
+  if (!Array.isArray(union) || isPlainUnion(union)) return undefined;
+  return `${how} of ${union.length} forms`;
 }
 
 function rawValuesOf(schema: SchemaObject): unknown[] {
