@@ -35,12 +35,16 @@ create table stele.events (
   parts smallint not null,
   sent smallint not null,
   body text not null,
+  added text not null default '',
   primary key (position)
 ) partition by range (position);
 create index events_by_type on stele.events (type, position);
 create index events_by_timestamp on stele.events (timestamp, position);
 comment on column stele.events.part is 'Index of the event in the batch it was appended with; parts is the size of that batch.';
 comment on column stele.events.sent is 'Bits: which optional members the client sent. Decides whether a repeated id means the same event.';
+
+comment on column stele.events.added is
+  'JSON array of pointers to what the service added. Empty, not null: a null would make each row eight bytes longer.';
 
 create table stele.event_ids (
   id uuid primary key,

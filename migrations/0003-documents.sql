@@ -21,6 +21,7 @@ create table stele.idempotency_keys (
   recorded_at timestamptz not null,
   ids uuid[] not null,
   timestamps timestamptz[] not null,
+  added text[],
   primary key (caller, key, day)
 ) partition by list (day);
 

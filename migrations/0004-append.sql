@@ -91,17 +91,60 @@ begin
   end if;
 end $$;
 
+-- The last position above p_after that matches one item of a query, with its type, for items that do not have exactly
+-- one tag. As in item_conflicts, from the other end.
+create function stele.item_last(p_types integer[], p_tags text[], p_after bigint, p_system integer[])
+returns table ("position" bigint, type integer)
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  driver text;
+  rest text[];
+begin
+  if cardinality(p_tags) > 0 then
+    select u.tag into driver from unnest(p_tags) u(tag)
+     order by (select count(*) from (
+       select from stele.all_tags t where t.tag = u.tag and t.position > p_after limit 1000) sample)
+     limit 1;
+    rest := array_remove(p_tags, driver);
+    return query
+      select t.position, t.type from stele.all_tags t
+       where t.tag = driver and t.position > p_after
+         and case when p_types is null then t.type <> all (p_system) else t.type = any (p_types) end
+         and (select count(*) from stele.all_tags o
+               where o.tag = any (rest) and o.position = t.position and o.position > p_after) = cardinality(rest)
+       order by t.position desc limit 1;
+  elsif p_types is not null then
+    return query
+      select e.position, e.type from unnest(p_types) u(type), lateral (
+        select e.position, e.type from stele.all_types e
+         where e.type = u.type and e.position > p_after order by e.position desc limit 1) e
+       order by e.position desc limit 1;
+  else
+    return query
+      select e.position, e.type from stele.all_types e
+       where e.position > p_after and e.type <> all (p_system) order by e.position desc limit 1;
+  end if;
+end $$;
+
 -- Conditions come in two forms. Items with exactly one tag and at most one type, by far the most, are rows of
 -- arrays (p_one_…), decided by one join; a type that is '' stands for none. All others are in p_checks, a JSON
 -- array of items {r: request, c: condition, a: after, t: [types] | null, g: [tags]}. Requests and conditions are
 -- numbered from 0; p_checks_after and p_ones_after are the lowest `after` of each form. Arrays named p_event_… run
--- over the events, in the order of their requests.
+-- over the events, in the order of their requests; p_event_added is null where nothing was added to any of them.
+--
+-- Guards that expect none are conditions with the next numbers. Those that expect an event are in p_guards, a JSON array
+-- of the items of their queries {r, c, a, t, g, w: [types] | null, n: boolean}: one of the items has to match, or, with
+-- `w`, the last match of all of them is of one of these types; `n` is what becomes of it where there is none. One match
+-- is enough to know, so each is looked up from the end where it is likely to stand: what has to be there is mostly what
+-- a tag began with.
+--
+-- The requests in p_registry_request are refused where the registry does not have their p_registry_revision.
 --
 -- If the call before this one, whose events had the ids from p_behind_first to p_behind_last, was stored whole at
 -- p_clear + 1 to p_behind and nothing stands behind it, conditions whose `after` is p_clear or above are known to hold.
 --
 -- Gives the last position before the batch, the time of recording, whether the clock went back, and what was refused:
--- {r, kind: 'key' | 'ids' | 'condition' | 'floor' | 'document', …}.
+-- {r, kind: 'key' | 'ids' | 'registry' | 'condition' | 'floor' | 'document', …}.
 create function stele.append(
   p_writer uuid,
   p_epoch integer,
@@ -114,6 +157,7 @@ create function stele.append(
   p_event_parts smallint[],
   p_event_sent smallint[],
   p_event_body text[],
+  p_event_added text[],
   p_term text[],
   p_term_event integer[],
   p_known_id uuid[],
@@ -126,6 +170,9 @@ create function stele.append(
   p_ones_after bigint,
   p_checks text,
   p_checks_after bigint,
+  p_guards text,
+  p_registry_request integer[],
+  p_registry_revision bigint[],
   p_keys text,
   p_writes text,
   p_clear bigint,
@@ -145,20 +192,34 @@ declare
   v_open bigint;
   v_system integer[];
   v_refused integer[] := '{}';
+  v_settled integer[];
   v_place bigint[];
   v_parts json[] := '{}';
   v_found json;
   v_floor bigint;
+  v_registry bigint;
+  v_failed integer[];
+  v_guard_request integer[];
+  v_guard integer[];
+  v_guard_after bigint[];
+  v_guard_position bigint[];
+  v_guard_fails boolean[];
+  v_low_request integer[];
+  v_low_guard integer[];
 begin
   perform stele.lock_log();
-  select w.epoch, greatest(e.position, r.position), e.recorded_at, e.id into v_epoch, base, v_last, v_last_id
+  select w.epoch, greatest(e.position, r.position), e.recorded_at, e.id, d.revision
+    into v_epoch, base, v_last, v_last_id, v_registry
     from (select) one
     left join stele.writers w on w.writer = p_writer
     left join lateral (
       select l.position, l.recorded_at, l.id from stele.events l order by l.position desc limit 1) e on true
     -- Above the last event only in a copy that was broken off.
     left join lateral (
-      select l.position from stele.removed_events l order by l.position desc limit 1) r on true;
+      select l.position from stele.removed_events l order by l.position desc limit 1) r on true
+    left join lateral (
+      select d.revision from stele.documents d
+       where p_registry_request is not null and d.collection = 'registry' and d.key = 'head' limit 1) d on true;
   if v_epoch is distinct from p_epoch then
     raise exception 'writer % has been fenced: epoch % is not %', p_writer, p_epoch, v_epoch
       using errcode = 'ST001';
@@ -177,7 +238,7 @@ begin
 
   if p_keys is not null then
     select json_agg(json_build_object('r', k.r, 'kind', 'key', 'hash', i.hash, 'first', i.first_position,
-             'recorded', i.recorded_at, 'ids', i.ids, 'timestamps', i.timestamps)), array_agg(k.r)
+             'recorded', i.recorded_at, 'ids', i.ids, 'timestamps', i.timestamps, 'added', i.added)), array_agg(k.r)
       into v_found, v_refused
       from json_to_recordset(p_keys::json) k(r integer, caller text, key text)
       join stele.idempotency_keys i on i.caller = k.caller and i.key = k.key;
@@ -197,8 +258,22 @@ begin
     if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
   end if;
 
-  if least(p_ones_after, p_checks_after) < v_open then
+  if coalesce(v_registry, 0) <> any (p_registry_revision) then
+    select json_agg(json_build_object('r', u.r, 'kind', 'registry', 'revision', coalesce(v_registry, 0))),
+           v_refused || array_agg(u.r)
+      into v_found, v_refused
+      from unnest(p_registry_request, p_registry_revision) u(r, revision)
+     where u.revision <> coalesce(v_registry, 0) and u.r <> all (v_refused);
+    if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
+  end if;
+
+  v_settled := v_refused;
+
+  if least(p_ones_after, p_checks_after) < v_open or p_guards is not null then
     select coalesce(array_agg(t.id), '{}') into v_system from stele.types t where t.type >= '$' and t.type < '%';
+  end if;
+
+  if least(p_ones_after, p_checks_after) < v_open then
     with one as (
       select i.r, i.c, i.a, i.g, t.id as type, i.t = '' as any_type
         from unnest(p_one_request, p_one_condition, p_one_after, p_one_tag, p_one_type) i(r, c, a, g, t)
@@ -227,17 +302,69 @@ begin
            v_refused || array_agg(f.r)
       into v_found, v_refused from failed f;
     if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
+  end if;
 
-    -- What reaches below the index and has not failed is not known to hold.
+  if p_guards is not null then
+    with item as materialized (
+      select g.r, g.c, g.a, g.g as tags, g.w, g.n, cardinality(g.g) = 1 as is_one, g.w is not null as is_last,
+             case when g.t is not null then array(select t.id from stele.types t where t.type = any (g.t)) end as types
+        from json_to_recordset(p_guards::json)
+             g(r integer, c integer, a bigint, t text[], g text[], w text[], n boolean)
+       where g.r <> all (v_settled)
+    ), found as (
+      select distinct on (i.r, i.c) i.r, i.c, i.a, i.w, i.n, i.is_last, m.position, m.type
+        from item i left join lateral (
+          (select t.position, t.type from stele.all_tags t
+            where i.is_one and not i.is_last and t.tag = i.tags[1] and t.position > i.a
+              and case when i.types is null then t.type <> all (v_system) else t.type = any (i.types) end
+            order by t.position limit 1)
+          union all
+          (select t.position, t.type from stele.all_tags t
+            where i.is_one and i.is_last and t.tag = i.tags[1] and t.position > i.a
+              and case when i.types is null then t.type <> all (v_system) else t.type = any (i.types) end
+            order by t.position desc limit 1)
+          union all
+          (select l.position, l.type from stele.item_last(i.types, i.tags, i.a, v_system) l where not i.is_one limit 1)
+        ) m on true
+       order by i.r, i.c, m.position desc nulls last
+    )
+    select array_agg(f.r), array_agg(f.c), array_agg(f.a), array_agg(f.position),
+           array_agg(f.position is not null or f.n is not true)
+      into v_guard_request, v_guard, v_guard_after, v_guard_position, v_guard_fails
+      from found f
+     where f.position is null
+        or f.is_last and not exists (select from stele.types t where t.id = f.type and t.type = any (f.w));
+    if v_guard_request is not null then
+      -- What was not found may have stood where the index was dropped, also in this very moment: that is asked last.
+      select r.position into v_floor from stele.removed_events r where r.type is null order by r.position desc limit 1;
+      select json_agg(json_build_object('r', u.r, 'kind', 'condition', 'c', u.c, 'positions',
+               case when u.position is null then '{}' else array[u.position] end)) filter (where u.fails and not u.is_low),
+             array_agg(u.r) filter (where u.fails and not u.is_low),
+             array_agg(u.r) filter (where u.is_low), array_agg(u.c) filter (where u.is_low)
+        into v_found, v_failed, v_low_request, v_low_guard
+        from (select u.*, u.position is null and u.a < coalesce(v_floor, 0) as is_low
+                from unnest(v_guard_request, v_guard, v_guard_after, v_guard_position, v_guard_fails)
+                     u(r, c, a, position, fails)) u;
+      if v_found is not null then
+        v_parts := v_parts || v_found;
+        v_refused := v_refused || v_failed;
+      end if;
+    end if;
+  end if;
+
+  -- What reaches below the index and has not failed is not known to hold.
+  if least(p_ones_after, p_checks_after) < v_open or v_low_request is not null then
     select r.position into v_floor from stele.removed_events r where r.type is null order by r.position desc limit 1;
-    if least(p_ones_after, p_checks_after) < v_floor then
+    if least(p_ones_after, p_checks_after) < v_floor or v_low_request is not null then
       select json_agg(json_build_object('r', f.r, 'kind', 'floor', 'c', f.c, 'from', v_floor + 1)),
              v_refused || array_agg(f.r)
         into v_found, v_refused
         from (select i.r, min(i.c) as c
                 from (select u.r, u.c, u.a from unnest(p_one_request, p_one_condition, p_one_after) u(r, c, a)
                       union all
-                      select k.r, k.c, k.a from json_to_recordset(p_checks::json) k(r integer, c integer, a bigint)) i
+                      select k.r, k.c, k.a from json_to_recordset(p_checks::json) k(r integer, c integer, a bigint)
+                      union all
+                      select u.r, u.c, 0 from unnest(v_low_request, v_low_guard) u(r, c)) i
                where i.a < v_floor and i.r <> all (v_refused)
                group by i.r) f;
       if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
@@ -277,11 +404,12 @@ begin
                     from unnest(p_event_request, p_event_store) with ordinality e(r, s, o)) u
         ) s;
     end if;
-    insert into stele.events (position, recorded_at, timestamp, id, type, part, parts, sent, body)
+    insert into stele.events (position, recorded_at, timestamp, id, type, part, parts, sent, body, added)
       select coalesce(v_place[e.o], base + e.o), recorded, coalesce(e.at, recorded), e.id, e.type, e.part, e.parts,
-             e.sent, e.body
-        from unnest(p_event_id, p_event_type, p_event_time, p_event_part, p_event_parts, p_event_sent, p_event_body)
-             with ordinality e(id, type, at, part, parts, sent, body, o)
+             e.sent, e.body, coalesce(e.added, '')
+        from unnest(p_event_id, p_event_type, p_event_time, p_event_part, p_event_parts, p_event_sent, p_event_body,
+                    p_event_added)
+             with ordinality e(id, type, at, part, parts, sent, body, added, o)
        where v_place is null or v_place[e.o] is not null;
     insert into stele.event_ids (id, position)
       select e.id, coalesce(v_place[e.o], base + e.o) from unnest(p_event_id) with ordinality e(id, o)
@@ -291,10 +419,11 @@ begin
         from unnest(p_term, p_term_event) t(term, event)
        where v_place is null or v_place[t.event] is not null;
     if p_keys is not null then
-      insert into stele.idempotency_keys (day, caller, key, hash, first_position, recorded_at, ids, timestamps)
+      insert into stele.idempotency_keys (day, caller, key, hash, first_position, recorded_at, ids, timestamps, added)
         select (clock_timestamp() at time zone 'UTC')::date, k.caller, k.key, k.hash,
                min(coalesce(v_place[e.o], base + e.o)), recorded,
-               array_agg(e.id order by e.o), array_agg(coalesce(e.at, recorded) order by e.o)
+               array_agg(e.id order by e.o), array_agg(coalesce(e.at, recorded) order by e.o),
+               case when bool_or(p_event_added[e.o] <> '') then array_agg(p_event_added[e.o] order by e.o) end
           from json_to_recordset(p_keys::json) k(r integer, s boolean, caller text, key text, hash text)
           join unnest(p_event_request, p_event_id, p_event_time) with ordinality e(r, id, at, o) on e.r = k.r
          where k.s and k.r <> all (v_refused)

@@ -2,7 +2,7 @@
 --
 -- One call, one statement, one commit, under the lock of the append. Positions are given and have to stand above the
 -- head; gaps stay gaps. Documents take the place of those that are there. Arrays run over the events; p_term_event
--- counts them from 1. p_removed tells those that were removed where they come from; without one it is null. Their index
+-- counts them from 1. p_added is null where nothing was added to any of them. p_removed tells those that were removed where they come from; without one it is null. Their index
 -- was dropped where the type is 0. p_documents is a JSON array of {collection, key, revision, body, updated_at}.
 
 create function stele.load(
@@ -15,6 +15,7 @@ create function stele.load(
   p_parts smallint[],
   p_sent smallint[],
   p_body text[],
+  p_added text[],
   p_term text[],
   p_term_event integer[],
   p_removed boolean[],
@@ -32,10 +33,10 @@ begin
       raise exception 'position % does not stand above the head, which is %', p_position[1], v_head
         using errcode = 'ST002';
     end if;
-    insert into stele.events (position, recorded_at, timestamp, id, type, part, parts, sent, body)
-      select e.position, e.recorded, e.at, e.id, e.type, e.part, e.parts, e.sent, e.body
-        from unnest(p_position, p_recorded, p_time, p_id, p_type, p_part, p_parts, p_sent, p_body, p_removed)
-             e(position, recorded, at, id, type, part, parts, sent, body, removed)
+    insert into stele.events (position, recorded_at, timestamp, id, type, part, parts, sent, body, added)
+      select e.position, e.recorded, e.at, e.id, e.type, e.part, e.parts, e.sent, e.body, coalesce(e.added, '')
+        from unnest(p_position, p_recorded, p_time, p_id, p_type, p_part, p_parts, p_sent, p_body, p_added, p_removed)
+             e(position, recorded, at, id, type, part, parts, sent, body, added, removed)
        where e.removed is not true;
     insert into stele.event_ids (id, position)
       select e.id, e.position from unnest(p_id, p_position) e(id, position);

@@ -4,7 +4,8 @@ import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import { BatchInput, type EventContext, EventInput, readBatch, readEvent } from '../src/model/event.ts';
 import { compileCondition } from '../src/model/query.ts';
-import type { AppendRequest, StoredAppend } from '../src/store/store.ts';
+import type { Admitted } from '../src/registry/admission.ts';
+import type { AppendRequest } from '../src/store/store.ts';
 import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
 import { bodyText } from './body.ts';
 import type { Service } from './context.ts';
@@ -37,12 +38,18 @@ const AppendQuery = Type.Object(
   { additionalProperties: false },
 );
 
+const AddedMembers = Type.Array(Type.String(), {
+  description:
+    'JSON Pointers into the event: what the service added to it. Absent where that is nothing. The trace context of the request is not named.',
+});
+
 const StoredEventAnswer = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),
     position: Type.Integer({ minimum: 1 }),
     timestamp: Type.String({ format: 'date-time' }),
     recordedAt: Type.String({ format: 'date-time' }),
+    added: Type.Optional(AddedMembers),
   },
   { description: 'The event is durable.' },
 );
@@ -53,7 +60,11 @@ const StoredBatchAnswer = Type.Object(
     lastPosition: Type.Integer({ minimum: 1 }),
     recordedAt: Type.String({ format: 'date-time' }),
     events: Type.Array(
-      Type.Object({ id: Type.String({ format: 'uuid' }), position: Type.Integer({ minimum: 1 }) }),
+      Type.Object({
+        id: Type.String({ format: 'uuid' }),
+        position: Type.Integer({ minimum: 1 }),
+        added: Type.Optional(AddedMembers),
+      }),
     ),
   },
   { description: 'All events are durable, at consecutive positions.' },
@@ -72,10 +83,22 @@ const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{
 
 const RETURN_MINIMAL = /(?:^|,)\s*return\s*=\s*"?minimal"?\s*(?:$|[,;])/i;
 
+/** The paths that an Idempotency-Key distinguishes. */
+const ROUTES = { event: '/v1/events', batch: '/v1/events/batch' } as const;
+
 /** What an append can be refused for, beside what is wrong with the request itself. */
-const REFUSALS = ['DUPLICATE_EVENT', 'REQUEST_IN_FLIGHT', 'IDEMPOTENCY_KEY_REUSED'] as const;
+const REFUSALS = [
+  'UNKNOWN_EVENT_TYPE',
+  'SCHEMA_VIOLATION',
+  'RULE_VIOLATION',
+  'DUPLICATE_EVENT',
+  'REQUEST_IN_FLIGHT',
+  'IDEMPOTENCY_KEY_REUSED',
+] as const;
 
 export function appendRoutes(app: FastifyInstance, service: Service): void {
+  const { admission, config } = service;
+  const keepsTrace = config.enrichment.steps.includes('trace');
   const running = new RunningKeys();
 
   app.post(
@@ -97,22 +120,18 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const body = bodyText(request);
       const dryRun = readOptions(service, request);
-      const event = readEvent(body, eventContext(service, request));
-      const stored = await append(request, '/v1/events', body, {
-        events: [event],
-        checks: [],
-        writes: [],
-        dryRun,
-      });
+      const event = readEvent(body, eventContext(request));
+      const wanted = { events: [event], checks: [], writes: [], dryRun };
+      const stored = await append(request, body, wanted, 'event');
       if (stored === undefined) return sendPassed(reply);
       const [id = ''] = stored.ids;
       const [timestamp = ''] = stored.timestamps;
-      const { firstPosition, recordedAt } = stored;
+      const { firstPosition, recordedAt, added } = stored;
       sendStored(
         reply,
         stored,
         firstPosition,
-        `{"id":"${id}","position":${firstPosition},"timestamp":"${timestamp}","recordedAt":"${recordedAt}"}`,
+        `{"id":"${id}","position":${firstPosition},"timestamp":"${timestamp}","recordedAt":"${recordedAt}"${addedText(added?.[0])}}`,
         ['Location', `/v1/events/${id}`],
       );
     },
@@ -137,14 +156,17 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const body = bodyText(request);
       const dryRun = readOptions(service, request);
-      const { events, conditions, log } = readBatch(body, eventContext(service, request));
+      const { events, conditions, log } = readBatch(body, eventContext(request));
       if (log !== undefined) requireLog(service, log);
       const checks = conditions.map(compileCondition);
-      const stored = await append(request, '/v1/events/batch', body, { events, checks, writes: [], dryRun });
+      const wanted = { events, checks, writes: [], dryRun };
+      const stored = await append(request, body, wanted, 'batch');
       if (stored === undefined) return sendPassed(reply);
-      const { firstPosition, recordedAt, ids } = stored;
+      const { firstPosition, recordedAt, ids, added } = stored;
       const lastPosition = firstPosition + ids.length - 1;
-      const list = ids.map((id, index) => `{"id":"${id}","position":${firstPosition + index}}`).join(',');
+      const list = ids
+        .map((id, index) => `{"id":"${id}","position":${firstPosition + index}${addedText(added?.[index])}}`)
+        .join(',');
       sendStored(
         reply,
         stored,
@@ -158,26 +180,35 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
   /** What was stored, now or by the same request before; undefined for a dry run that passed. */
   async function append(
     request: FastifyRequest,
-    route: string,
     body: string,
     wanted: AppendRequest,
-  ): Promise<(StoredAppend & { replayed: boolean }) | undefined> {
-    const idempotency = idempotencyOf(request, route, body);
+    origin: 'event' | 'batch',
+  ): Promise<Extract<Admitted, { kind: 'stored' }> | undefined> {
+    const idempotency = idempotencyOf(request, ROUTES[origin], body);
+    const admit = () =>
+      admission.append(idempotency === undefined ? wanted : { ...wanted, idempotency }, { origin });
     const answer =
-      idempotency === undefined
-        ? await service.appender.append(wanted)
-        : wanted.dryRun
-          ? await service.appender.append({ ...wanted, idempotency })
-          : await running.run(idempotency, () => service.appender.append({ ...wanted, idempotency }));
+      idempotency === undefined || wanted.dryRun === true
+        ? await admit()
+        : await running.run(idempotency, admit);
     // A dry run stores nothing and says nothing more than that it would pass, also for what is there already.
-    if (answer.kind === 'stored') return wanted.dryRun === true ? undefined : answer;
-    if (answer.kind === 'passed') return undefined;
-    throw new Error(`an append without document writes was answered ${answer.kind}`);
+    return answer.kind === 'stored' && wanted.dryRun !== true ? answer : undefined;
+  }
+
+  function eventContext({ headers: { traceparent } }: FastifyRequest): EventContext {
+    if (!keepsTrace || typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent))
+      return service.eventContext;
+    return { ...service.eventContext, traceparent };
   }
 
   function sendPassed(reply: FastifyReply): void {
     sendJson(reply, 200, '{"dryRun":true}', ['Stele-Position', `${service.feed.head}`]);
   }
+}
+
+/** The member of an answer that says what was added to an event, with a comma in front. */
+function addedText(added: readonly string[] | undefined): string {
+  return added === undefined || added.length === 0 ? '' : `,"added":${JSON.stringify(added)}`;
 }
 
 /** The flags of the query string; a pin that names another log is refused here. */
@@ -193,12 +224,6 @@ function requireLog(service: Service, log: string): void {
   const { logId } = service.backend;
   if (log.toLowerCase() === logId) return;
   throw new StoreError('LOG_MISMATCH', `The log of this service is ${logId}.`, { members: { log: logId } });
-}
-
-function eventContext(service: Service, request: FastifyRequest): EventContext {
-  const { traceparent } = request.headers;
-  if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return service.eventContext;
-  return { ...service.eventContext, traceparent };
 }
 
 /** A replay gets the status of the first answer; only the header tells them apart. */

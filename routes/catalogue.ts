@@ -6,11 +6,15 @@ import { LIMITS } from '../src/limits.ts';
 import { openText, sealText } from '../src/model/cursor.ts';
 import { TagKey } from '../src/model/tags.ts';
 import { Text } from '../src/model/text.ts';
+import { Enforcement } from '../src/registry/event-type.ts';
+import type { RegistryState } from '../src/registry/registry-state.ts';
+import type { TypeSummary } from '../src/store/store.ts';
 import { sendJson } from './answer.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { Service } from './context.ts';
 import { parseQuery, rawQuery } from './query-string.ts';
 import { nextLink, positionHeader, ReadParameters, readyToRead, withParameters } from './read.ts';
+import { LatestVersion, TypeFigures } from './type-schemas.ts';
 
 /** What is in the log, without its events: the types, the tag keys, and the values of a tag. */
 const TypesQuery = Type.Object(ReadParameters, { additionalProperties: false });
@@ -20,16 +24,15 @@ const Types = Type.Object(
     types: Type.Array(
       Type.Object({
         type: Type.String(),
-        count: Type.Integer({ minimum: 1 }),
-        firstTimestamp: Type.String({
-          format: 'date-time',
-          description: 'Of the first event by position.',
-        }),
-        lastTimestamp: Type.String({ format: 'date-time', description: 'Of the last event by position.' }),
+        ...TypeFigures,
+        registered: Type.Optional(Type.Literal(true, { description: 'Absent where it is not.' })),
+        description: Type.Optional(Type.String()),
+        latestVersion: Type.Optional(LatestVersion),
+        enforcement: Type.Optional(Enforcement),
       }),
     ),
   },
-  { description: 'Every type of the log, the system’s own excluded.' },
+  { description: 'Every type of the log, the system’s own excluded, and every registered one.' },
 );
 
 const ValuesLimit = Type.Optional(
@@ -109,7 +112,7 @@ interface Kept {
 }
 
 export function catalogueRoutes(app: FastifyInstance, service: Service): void {
-  const { backend, metrics, config, feed } = service;
+  const { backend, metrics, config, feed, registry } = service;
   const keep = { metrics, ttlMs: config.cache.ttlMs, entriesMax: CACHE_ENTRIES_MAX };
   const typesCache = new AnswerCache<Kept>({ ...keep, name: 'types' });
   const tagsCache = new AnswerCache<Kept>({ ...keep, name: 'tags' });
@@ -122,7 +125,7 @@ export function catalogueRoutes(app: FastifyInstance, service: Service): void {
         operationId: 'listTypes',
         summary: 'List the event types of the log',
         description:
-          'With the number of events of each. Kept for a moment: what other processes append may be missing for that long.',
+          'With the number of events of each, and with those that are registered and have no event yet. Kept for a moment: what other processes append may be missing for that long.',
         tags: ['Catalogue'],
         querystring: TypesQuery,
         response: { 200: Types },
@@ -131,9 +134,11 @@ export function catalogueRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const options = parseQuery(TypesQuery, rawQuery(request.raw.url));
       await readyToRead(service, reply, options);
-      const { position, body } = await typesCache.get(`${feed.head}`, async () => {
+      const state = await registry.fresh();
+      const { position, body } = await typesCache.get(`${feed.head} ${state.revision}`, async () => {
         const head = await backend.head();
-        return { position: head.position, body: JSON.stringify({ types: await backend.types() }) };
+        const types = withRegistered(await backend.types(), state);
+        return { position: head.position, body: JSON.stringify({ types }) };
       });
       sendJson(reply, 200, body, positionHeader(position));
     },
@@ -232,4 +237,15 @@ export function catalogueRoutes(app: FastifyInstance, service: Service): void {
     if (itsKey !== key || itsPrefix !== prefix) throw refuse('belongs to another key or prefix');
     return last;
   }
+}
+
+/** The types of the log with what is registered about them, and the registered ones without events, by their names. */
+function withRegistered(found: readonly TypeSummary[], { types }: RegistryState): object[] {
+  const all = new Map<string, object>(found.map((one) => [one.type, one]));
+  for (const { type, description, enforcement, versions } of types.values()) {
+    const figures = all.get(type) ?? { type, count: 0 };
+    const latestVersion = versions.length;
+    all.set(type, { ...figures, registered: true, description, latestVersion, enforcement });
+  }
+  return [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
 }

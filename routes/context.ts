@@ -6,6 +6,7 @@ import type { Metrics } from '../src/metrics.ts';
 import type { EventContext } from '../src/model/event.ts';
 import type { Admission } from '../src/registry/admission.ts';
 import type { Registry } from '../src/registry/registry.ts';
+import type { TypeSchemas } from '../src/registry/type-schemas.ts';
 import type { Capacity } from '../src/store/capacity.ts';
 import type { GroupCommit } from '../src/store/group-commit.ts';
 import type { Backend } from '../src/store/store.ts';
@@ -22,8 +23,10 @@ export interface Service {
   readonly appender: Pick<GroupCommit, 'append' | 'queue' | 'recent' | 'stop'>;
   /** Event types, schemas and rules. */
   readonly registry: Registry;
+  /** Schemas, ready to look at events. */
+  readonly schemas: TypeSchemas;
   /** The way in for events of clients: checked, completed and handed to the appender. */
-  readonly admission: Pick<Admission, 'append'>;
+  readonly admission: Pick<Admission, 'append' | 'refusals' | 'before'>;
   readonly feed: Feed;
   /** Figures of the store that are looked up when somebody wants to see them. */
   readonly capacity: Pick<Capacity, 'sample'>;

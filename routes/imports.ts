@@ -71,8 +71,13 @@ export function importRoutes(app: FastifyInstance, service: Service): void {
       },
       async (request, reply) => {
         parseQuery(NoQuery, rawQuery(request.raw.url));
-        const { backend, appender, eventContext: context } = service;
-        const chunks = importLines(bodyOf(request), { backend, appender, context });
+        const { backend, admission, eventContext: context } = service;
+        const chunks = importLines(bodyOf(request), {
+          backend,
+          append: (wanted, onHandedOver) => admission.append(wanted, { origin: 'import', onHandedOver }),
+          refusals: (events) => admission.refusals(events),
+          context,
+        });
         const type = preferred(request.headers.accept, [JSON_TYPE, ...LINE_TYPES]) ?? JSON_TYPE;
         if (type === JSON_TYPE) await answerOnce(reply, chunks);
         else await answerByChunk(reply, chunks, type);

@@ -7,12 +7,14 @@ import { cataloguePageRoutes } from './catalogue-pages.ts';
 import { causationRoutes } from './causation.ts';
 import type { Service } from './context.ts';
 import { collectRoutes, docsRoutes } from './docs.ts';
+import { eventTypeRoutes } from './event-types.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { homeRoutes } from './home.ts';
 import { importRoutes } from './imports.ts';
 import { logRoutes } from './log.ts';
 import { problemRoutes } from './problems.ts';
+import { ruleRoutes } from './rules.ts';
 import { snapshotRoutes } from './snapshots.ts';
 import { stateRoutes } from './states.ts';
 import { streamRoutes } from './stream.ts';
@@ -38,6 +40,8 @@ export async function registerRoutes(app: FastifyInstance, service: Service): Pr
   aggregateRoutes(app, service); // GET  /v1/events/count, POST with the filter as body; POST /v1/events/aggregate
   causationRoutes(app, service); // GET  /v1/events/{id}/causation
   catalogueRoutes(app, service); // GET  /v1/types, /v1/tags, /v1/tags/{key}
+  eventTypeRoutes(app, service); // GET, PUT /v1/types/{type}; GET, POST …/versions, GET …/versions/{version}; POST …/compatibility-checks
+  ruleRoutes(app, service); //      GET  /v1/rules; GET, PUT, DELETE /v1/rules/{rule}
   snapshotRoutes(app, service); //  GET, POST, DELETE /v1/snapshots/{aggregateId}, GET, PUT, DELETE …/{version}, GET …/versions
   stateRoutes(app, service); //     GET  /v1/aggregates/{aggregateId}/state, …/diff
   upkeepRoutes(app, service); //    GET, PUT /v1/retention; POST /v1/retention/runs, /v1/compactions, /v1/backups; GET, DELETE /v1/jobs

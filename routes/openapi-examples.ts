@@ -1,6 +1,6 @@
 import { ERROR_CATALOGUE } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
-import { EXAMPLE_EVENT } from './openapi-schemas.ts';
+import { EXAMPLE_EVENT, EXAMPLE_RULE } from './openapi-schemas.ts';
 
 /** An example of each JSON answer of an operation that succeeds, by operation and status. Tested against its schema. */
 type Examples = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -13,6 +13,26 @@ const PASSED = { dryRun: true };
 const PAGE = { events: [EXAMPLE_EVENT], next: null, position };
 const ABOUT = { aggregateId: 'issue-42', version: 3, position, filter: FILTER, createdAt: recordedAt };
 const SNAPSHOT = { ...ABOUT, data: { status: 'open', assignee: 'u-1' } };
+const TYPE = {
+  type: EXAMPLE_EVENT.type,
+  description: 'Somebody took the issue on.',
+  compatibility: 'backward',
+  enforcement: 'enforce',
+  tagsFromData: { assignee: '/assignee' },
+  latestVersion: 1,
+  count: 1,
+  firstTimestamp: timestamp,
+  lastTimestamp: timestamp,
+};
+const NO_TIMES = { firstTimestamp: undefined, lastTimestamp: undefined };
+const VERSION = {
+  type: EXAMPLE_EVENT.type,
+  version: 1,
+  schema: { type: 'object', properties: { assignee: { type: 'string' } }, required: ['assignee'] },
+  upcast: [],
+  examples: [{ data: { assignee: 'u-1' } }],
+  createdAt: recordedAt,
+};
 const JOB = {
   id: JOB_ID,
   kind: 'compaction',
@@ -55,11 +75,37 @@ export const ANSWER_EXAMPLES: Examples = {
   },
   listTypes: {
     200: {
-      types: [{ type: EXAMPLE_EVENT.type, count: 1, firstTimestamp: timestamp, lastTimestamp: timestamp }],
+      types: [
+        {
+          type: EXAMPLE_EVENT.type,
+          count: 1,
+          firstTimestamp: timestamp,
+          lastTimestamp: timestamp,
+          registered: true,
+          description: TYPE.description,
+          latestVersion: 1,
+          enforcement: 'enforce',
+        },
+      ],
+    },
+  },
+  putType: { 200: TYPE, 201: { ...TYPE, latestVersion: 0, count: 0, ...NO_TIMES } },
+  readType: { 200: TYPE },
+  addVersion: { 200: VERSION, 201: VERSION },
+  listVersions: { 200: { type: EXAMPLE_EVENT.type, versions: [VERSION] } },
+  readVersion: { 200: VERSION },
+  checkCompatibility: {
+    200: {
+      compatible: false,
+      violations: [{ pointer: '/schema/required', detail: 'asks for a member that was optional' }],
+      tested: 100,
+      failed: 1,
+      failing: [{ id, position, errors: [{ pointer: '/data/reason', detail: 'is missing' }] }],
     },
   },
   listTags: { 200: { tags: { issueId: ['41', '42'], mode: ['dev'] }, isComplete: true } },
   listTagValues: { 200: { key: 'issueId', values: ['41', '42'], next: null } },
+  listRules: { 200: { rules: [{ rule: 'sync-started-first', ...EXAMPLE_RULE }] } },
   putSnapshot: { 200: SNAPSHOT, 201: SNAPSHOT },
   addSnapshot: { 201: SNAPSHOT },
   readSnapshot: { 200: SNAPSHOT },

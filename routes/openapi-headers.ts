@@ -74,6 +74,7 @@ export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, rea
   listTags: { 200: ['Stele-Position'] },
   listTagValues: { 200: PAGE },
   readHead: { 200: ['Stele-Position'] },
+  putRule: { 200: ['Location'], 201: ['Location'] },
   putSnapshot: { 200: STORED, 201: STORED },
   addSnapshot: { 201: STORED },
   readLatestSnapshot: { 200: [...TAGGED, 'Link'], 304: [...TAGGED, 'Link'] },

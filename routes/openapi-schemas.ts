@@ -4,6 +4,7 @@ import { LIMITS } from '../src/limits.ts';
 import { BatchInput, EventInput, Metadata, RecordedEvent, Tags } from '../src/model/event.ts';
 import { EventFilter } from '../src/model/filter.ts';
 import { AppendCondition, Query, QueryItem, TagConstraint } from '../src/model/query.ts';
+import { RuleInput, RuleOfName } from '../src/registry/rule.ts';
 
 /**
  * TypeBox schemas as OpenAPI publishes them.
@@ -68,6 +69,13 @@ export const EXAMPLE_EVENT = {
 const EXAMPLE_ITEM = { types: ['ISSUE.ASSIGNED.SUCCESS'], tags: { issueId: '42' } };
 const EXAMPLE_CONDITION = { failIfEventsMatch: { items: [{ tags: { issueId: '42' } }] }, after: 16 };
 
+export const EXAMPLE_RULE = {
+  kind: 'requires',
+  types: ['repo.sync.completed'],
+  query: { items: [{ types: ['repo.sync.started'] }] },
+  sameTags: ['repositoryId'],
+};
+
 /** Schemas with a name, each with an example; outer ones first, as the inner ones are parts of them. */
 const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unknown])[] = [
   ['Problem', Problem],
@@ -75,6 +83,8 @@ const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unk
   ['Batch', BatchInput, { events: [EXAMPLE_INPUT], conditions: [EXAMPLE_CONDITION] }],
   ['NewEvent', EventInput, EXAMPLE_INPUT],
   ['EventFilter', EventFilter, { eventTypes: ['ISSUE.*'], tags: { issueId: '42' }, after: 16 }],
+  ['Rule', RuleOfName, { rule: 'sync-started-first', ...EXAMPLE_RULE }],
+  ['NewRule', RuleInput, EXAMPLE_RULE],
   ['AppendCondition', AppendCondition, EXAMPLE_CONDITION],
   ['Query', Query, EXAMPLE_CONDITION.failIfEventsMatch],
   ['QueryItem', QueryItem, EXAMPLE_ITEM],

@@ -44,6 +44,8 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'Time travel', description: 'What an aggregate was, and what changed.' },
         { name: 'Upkeep', description: 'What the log keeps, and the jobs that see to it.' },
         { name: 'Catalogue', description: 'The types and tags of the log.' },
+        { name: 'Types', description: 'Event types and the versions of their schemas.' },
+        { name: 'Rules', description: 'What must hold for events to be appended.' },
         { name: 'Log', description: 'The log as a whole.' },
         { name: 'Operation', description: 'For those who run the service.' },
         { name: 'Documentation', description: 'What describes the service.' },
@@ -163,7 +165,8 @@ function errorsOf(schema: Declared, route: RouteOptions): Set<ErrorCode> {
   if (schema.params !== undefined) codes.add('NOT_FOUND');
   if (parameters.includes('log') || parameters.includes('cursor')) codes.add('LOG_MISMATCH');
   if (parameters.includes('atLeast')) codes.add('NOT_CAUGHT_UP').add('QUERY_TIMEOUT');
-  if (action === 'append') codes.add('OVERLOADED').add('READ_ONLY').add('OUTCOME_UNKNOWN');
+  if (action === 'append' || action === 'register')
+    codes.add('OVERLOADED').add('READ_ONLY').add('OUTCOME_UNKNOWN');
   if (BODY_METHODS.has(`${route.method}`)) {
     codes.add('PAYLOAD_TOO_LARGE').add('UNSUPPORTED_MEDIA_TYPE').add('UNSTORABLE');
   }
@@ -211,6 +214,20 @@ const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['METHOD_NOT_ALLOWED', 'RATE_L
 const EXAMPLE_MEMBERS: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, unknown>>>>> = {
   VALIDATION_FAILED: { errors: [{ pointer: '/type', detail: 'expected required property' }] },
   APPEND_CONDITION_FAILED: { head: 17, violations: [{ condition: 0, positions: [12, 17] }] },
+  UNKNOWN_EVENT_TYPE: {
+    type: 'ISSUE.ASIGNED',
+    errors: [{ pointer: '/type', detail: 'is not a registered type' }],
+  },
+  SCHEMA_VIOLATION: {
+    type: 'ISSUE.ASSIGNED.SUCCESS',
+    version: 1,
+    errors: [{ pointer: '/data/assignee', detail: 'must be string' }],
+  },
+  INCOMPATIBLE_SCHEMA: {
+    violations: [{ pointer: '/schema/required', detail: 'asks for a member that was optional' }],
+  },
+  INVALID_SCHEMA: { errors: [{ pointer: '/schema/type', detail: 'is not a type' }] },
+  RULE_VIOLATION: { rule: 'workflow-lifecycle', event: 0 },
   DUPLICATE_EVENT: { ids: ['01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11'] },
   POSITION_AHEAD: { head: 17 },
   BELOW_FLOOR: { condition: 0, oldest: 5001 },

@@ -14,7 +14,11 @@ import { Feed } from './feed/feed.ts';
 import { LIMITS } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { Admission } from './registry/admission.ts';
+import { Enrichment } from './registry/enrichment.ts';
+import { Examiner } from './registry/examination.ts';
 import { Registry } from './registry/registry.ts';
+import { SchemaCompiler } from './registry/schema-compiler.ts';
+import { TypeSchemas } from './registry/type-schemas.ts';
 import { Capacity } from './store/capacity.ts';
 import { GroupCommit } from './store/group-commit.ts';
 import { openBackend } from './store/open.ts';
@@ -51,8 +55,12 @@ export async function createService(
     ...(options.onFatal === undefined ? {} : { onFatal: options.onFatal }),
   });
   const appender = new GroupCommit(backend, { metrics });
-  const registry = new Registry(backend, appender, { metrics });
-  const admission = new Admission(registry, appender);
+  const compiler = new SchemaCompiler();
+  const schemas = new TypeSchemas(compiler);
+  const registry = new Registry(backend, appender, { schemas, metrics });
+  const enrichment = new Enrichment(config.enrichment);
+  const examiner = new Examiner({ enrichment, schemas, mode: config.types.mode });
+  const admission = new Admission(registry, appender, { examiner, metrics, logger });
   const feed = new Feed(backend, appender, { metrics, logger });
   const { policy, archive = defaultArchive(config.store) } = config.retention;
   const upkeep = new Upkeep(backend, appender, {
@@ -66,10 +74,12 @@ export async function createService(
     await upkeep.stop();
     await appender.stop();
     await feed.stop();
+    await compiler.stop();
     await backend.stop();
     access.stop();
   });
   try {
+    compiler.start();
     await backend.start();
     await registry.start();
     await feed.start();
@@ -87,6 +97,7 @@ export async function createService(
     backend,
     appender,
     registry,
+    schemas,
     admission,
     feed,
     upkeep,

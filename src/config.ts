@@ -2,10 +2,19 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { chooseEnrichment, listProblem } from './config-lists.ts';
 import { type Finding, type Found, readEnvironment, readFile, readFlags } from './config-sources.ts';
 import { chooseStore, redactUrl, shown } from './config-store.ts';
 import { LIMITS } from './limits.ts';
-import { RetentionRule, RetentionRules } from './model/retention-rule.ts';
+import {
+  ENRICHMENT_STEPS,
+  type EnrichmentDefault,
+  EnrichmentDefaults,
+  type EnrichmentSettings,
+  type EnrichmentStep,
+  EnrichmentSteps,
+} from './model/enrichment-settings.ts';
+import { type RetentionRule, RetentionRules } from './model/retention-rule.ts';
 import { scheduleProblem } from './model/schedule.ts';
 import { didYouMean } from './spelling.ts';
 
@@ -50,6 +59,30 @@ export const Settings = Type.Object({
   eventIds: Type.Union([Type.Literal('uuidv7'), Type.Literal('uuid')], {
     default: 'uuidv7',
     description: 'Ids that clients may send: `uuidv7` only, or any `uuid`',
+  }),
+  types: Type.Object({
+    mode: Type.Union([Type.Literal('open'), Type.Literal('registered')], {
+      default: 'open',
+      description: '`registered`: only events of registered types are taken. `open`: any',
+    }),
+  }),
+  enrichment: Type.Object({
+    steps: Type.Unsafe<EnrichmentStep[]>({
+      ...EnrichmentSteps,
+      default: [...ENRICHMENT_STEPS],
+      description:
+        'What is added to events that do not have it, in this order: `trace`, `serviceVersion`, `defaults`, `tagsFromData`; what is left out is not done',
+    }),
+    serviceVersion: Type.String({
+      minLength: 1,
+      maxLength: LIMITS.metadataValueLengthMax,
+      description: 'For `serviceVersion`: what becomes `metadata.serviceVersion`',
+    }),
+    defaults: Type.Unsafe<EnrichmentDefault[]>({
+      ...EnrichmentDefaults,
+      description:
+        'For `defaults`: a list of `{types?, tags?, metadata?}`, all events without `types`; JSON outside of the file',
+    }),
   }),
   cache: Type.Object({
     ttlMs: Type.Integer({
@@ -152,6 +185,8 @@ export interface Config {
   /** Absolute path. Present when `access` is `keys`. */
   readonly keysFile?: string;
   readonly eventIds: Settings['eventIds'];
+  readonly types: Settings['types'];
+  readonly enrichment: EnrichmentSettings;
   readonly cache: Settings['cache'];
   /** What is kept while no policy was set by request, and where removed events go. */
   readonly retention: {
@@ -257,12 +292,13 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
   };
   const store = chooseStore(chosen, get, faults);
   const access = chooseAccess(get, cwd, faults);
+  const enrichment = chooseEnrichment(get, faults);
   const retention = chooseRetention(get, faults);
   if (faults.length > 0) throw new ConfigError(faults);
 
-  const plain = ['host', 'port', 'logLevel', 'accessForce', 'eventIds', 'cache.ttlMs'].map(get);
-  const upkeep = [...SETTINGS.keys()].filter((key) => /^(retention|backups)/.test(key)).map(get);
-  const all = [store, ...plain.slice(0, 3), ...access, ...plain.slice(3), ...upkeep];
+  const plain = ['host', 'port', 'logLevel', 'accessForce', 'eventIds', 'types.mode', 'cache.ttlMs'].map(get);
+  const others = [...SETTINGS.keys()].filter((key) => /^(enrichment|retention|backups)/.test(key)).map(get);
+  const all = [store, ...plain.slice(0, 3), ...access, ...plain.slice(3), ...others];
   const value = <T>(key: string): T => all.find((one) => one.key === key)?.value as T;
   const keysFile = value<string | undefined>('keysFile');
   return {
@@ -275,6 +311,8 @@ function resolve(sources: ConfigSources): { config: Config; settings: EffectiveS
       accessForce: value('accessForce'),
       ...(keysFile === undefined ? {} : { keysFile }),
       eventIds: value('eventIds'),
+      types: { mode: value('types.mode') },
+      enrichment,
       cache: { ttlMs: value('cache.ttlMs') },
       retention,
       ...(get('backups').value === undefined ? {} : { backups: String(get('backups').value) }),
@@ -382,25 +420,10 @@ function valueProblem({ key, value }: Found, schema: TSchema): string | undefine
   if (schema['type'] === 'integer')
     return `has to be a whole number from ${schema['minimum']} to ${schema['maximum']}.`;
   if (schema['type'] === 'boolean') return 'has to be true or false.';
-  if (schema['type'] === 'array') return rulesProblem(value, schema);
+  if (schema['type'] === 'array') return listProblem(key, value, schema);
   const choices: string[] = (schema['anyOf'] ?? []).map((choice: { const: string }) => choice.const);
   if (choices.length === 0) return 'has to be text, and not empty.';
   return `has to be one of ${choices.join(', ')}.${didYouMean(String(value), choices)}`;
-}
-
-/** What is wrong with the first rule that is none. */
-function rulesProblem(value: unknown, schema: TSchema): string {
-  const names = Object.keys(RetentionRule.properties);
-  const hint = ` A rule is {${names.map((name) => `${name}?`).join(', ')}}, as in PUT /v1/retention.`;
-  if (!Array.isArray(value)) return `has to be a list of rules.${hint}`;
-  const [error] = [...Value.Errors(schema, value)];
-  if (error === undefined || error.path === '')
-    return `has to be a list of 1 to ${schema['maxItems']} rules.`;
-  const name = error.path.split('/').at(-1) ?? '';
-  if (/^\/\d+\/[^/]+$/.test(error.path) && !names.includes(name)) {
-    return `${error.path} is not a member of a rule.${didYouMean(name, names)}${hint}`;
-  }
-  return `${error.path} = ${JSON.stringify(error.value)} is not valid (${error.message}).${hint}`;
 }
 
 /** As one line of `stele config` shows it. */

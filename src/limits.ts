@@ -10,6 +10,8 @@ export const LIMITS = {
   batchBytesMax: 16 * MIB,
   batchEventsMax: 1000,
   conditionsMax: 16,
+  /** What the rules may have looked up for one request: as much as the conditions of a full commit can ask. */
+  guardsMax: 16_000,
   tagPairsMax: 64,
   tagKeyLengthMax: 64,
   tagValueLengthMax: 256,
@@ -159,6 +161,10 @@ assertRelation(LIMITS.batchBytesMax <= LIMITS.commitBytesMax, 'a batch must fit 
 assertRelation(LIMITS.commitEventsMax <= LIMITS.queueEventsMax, 'a commit must fit into the queue');
 assertRelation(LIMITS.commitBytesMax <= LIMITS.queueBytesMax, 'a commit must fit into the queue');
 assertRelation(LIMITS.eventBytesMax <= LIMITS.batchBytesMax, 'an event must fit into a batch');
+assertRelation(
+  LIMITS.guardsMax <= LIMITS.conditionsMax * LIMITS.commitRequestsMax,
+  'a request must not hold the lock for longer than a full commit',
+);
 assertRelation(LIMITS.pageSizeDefault <= LIMITS.pageSizeMax, 'the default page must be a page');
 assertRelation(LIMITS.snapshotBytesMax <= LIMITS.commitBytesMax, 'a snapshot must fit into one commit');
 assertRelation(LIMITS.registrationBytesMax <= LIMITS.registryBytesMax, 'a schema must fit into the registry');

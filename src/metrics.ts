@@ -124,6 +124,17 @@ export function createMetrics() {
       help: 'Revision of the event types, schemas and rules that this process knows.',
       registers,
     }),
+    schemaViolations: new Counter({
+      name: 'stele_schema_violations_total',
+      help: 'Events that do not satisfy the schema of their type, by enforcement (warn, enforce) and outcome (stored, refused).',
+      labelNames: ['enforcement', 'outcome'] as const,
+      registers,
+    }),
+    admissionRetries: new Counter({
+      name: 'stele_append_registry_retries_total',
+      help: 'Times that an append was looked at again because something was registered meanwhile.',
+      registers,
+    }),
     cacheHits: new Counter({
       name: 'stele_cache_hits_total',
       help: 'Answers from a cache, by cache (types, tags).',
@@ -242,6 +253,8 @@ export function createMetrics() {
   for (const code of Object.keys(ERROR_CATALOGUE)) metrics.failures.inc({ code }, 0);
   for (const decided of ['memory', 'store']) metrics.conflicts.inc({ decided }, 0);
   for (const result of ['replayed', 'refused']) metrics.duplicates.inc({ result }, 0);
+  metrics.schemaViolations.inc({ enforcement: 'enforce', outcome: 'refused' }, 0);
+  metrics.schemaViolations.inc({ enforcement: 'warn', outcome: 'stored' }, 0);
   for (const reason of ['buffer', 'stall']) metrics.streamEvictions.inc({ reason }, 0);
   for (const kind of ['retention', 'compaction', 'backup']) {
     for (const outcome of ['done', 'failed', 'cancelled', 'waiting', 'lost']) {

@@ -32,6 +32,8 @@ t.test('nothing configured is a file store in ./data on loopback, open', async (
     access: 'open',
     accessForce: false,
     eventIds: 'uuidv7',
+    types: { mode: 'open' },
+    enrichment: { steps: ['trace', 'serviceVersion', 'defaults', 'tagsFromData'], defaults: [] },
     cache: { ttlMs: 1000 },
     retention: { policy: { policy: 'infinite' } },
   });

@@ -46,7 +46,7 @@ const LAYERS: readonly RegExp[] = [
   /^routes\//,
   /^src\/(?:feed|registry|access|proof|upkeep)\//,
   /^src\/client\//,
-  /^src\/(?:config|config-sources|config-store|spelling|version)\.ts$/,
+  /^src\/(?:config(?:-[a-z]+)?|spelling|version)\.ts$/,
   /^src\/store\//,
   /^src\/model\//,
   /^src\/(?:errors|limits|metrics)\.ts$/,

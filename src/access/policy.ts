@@ -9,9 +9,10 @@ import { KeyRing } from './identity.ts';
  * - `observe`: the figures of the service (metrics, statistics), never content of events. Public where only the
  *   machine itself can connect.
  * - `read`, `append`: what they say. Snapshots are written by those who may append.
+ * - `register`: says what events may be: their types, schemas and rules.
  * - `operate`: what looks into the store's inside, such as the plan of a query.
  */
-export const ACTIONS = ['public', 'observe', 'read', 'append', 'operate'] as const;
+export const ACTIONS = ['public', 'observe', 'read', 'append', 'register', 'operate'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 export type Role = 'reader' | 'writer' | 'admin';

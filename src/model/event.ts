@@ -145,7 +145,10 @@ export interface NewEvent {
   readonly body: string;
   /** Bits of SENT. */
   readonly sent: number;
-  /** JSON Pointers of what the service added to it, beside what SENT says. Absent: nothing. */
+  /**
+   * JSON Pointers into the event of what the service added to its tags and metadata, beside what SENT says: each names
+   * the outermost member or value that the client did not send. Absent: nothing.
+   */
   readonly added?: readonly string[];
 }
 

@@ -107,6 +107,11 @@ export interface Tagged {
   readonly terms: readonly string[];
 }
 
+/** An event as far as conditions and guards look at it. */
+export interface Placed extends Tagged {
+  readonly position: number;
+}
+
 export function compileQuery(query: Query): CompiledQuery {
   return {
     items: query.items?.map((item) => ({
@@ -140,6 +145,28 @@ export function matches(query: CompiledQuery, event: Tagged): boolean {
 export function matchesItem(item: CompiledItem, event: Tagged): boolean {
   if (item.types === undefined ? isSystemType(event.type) : !item.types.has(event.type)) return false;
   return item.terms.every((term) => event.terms.includes(term));
+}
+
+/** The meaning of a check: whether it holds over all events of a log, which ascend by position. */
+export function holds(check: Check, events: readonly Placed[]): boolean {
+  const found = events.filter((event) => event.position > check.after && matches(check.query, event));
+  return violationOf(check, found) === undefined;
+}
+
+/**
+ * What the events say that match above `after`: undefined where the check holds, else the positions for which it does
+ * not. Those are every one where none may be, and the last where its type is a wrong one; what is missing has no
+ * position. The first events are enough to find out whether there are any, and the last to find out what it is.
+ */
+export function violationOf(
+  { expect }: Pick<Check, 'expect'>,
+  found: readonly Pick<Placed, 'position' | 'type'>[],
+): readonly number[] | undefined {
+  const last = found.at(-1);
+  if (expect === undefined) return last === undefined ? undefined : found.map(({ position }) => position);
+  if (expect === 'some') return last === undefined ? [] : undefined;
+  if (last === undefined) return expect.orNone ? undefined : [];
+  return expect.types.has(last.type) ? undefined : [last.position];
 }
 
 /** Types of the system's own records start with `$`, which clients cannot write. */

@@ -45,17 +45,18 @@ export type TypeSettings = Static<typeof TypeSettings>;
 
 /** A JSON Schema 2020-12: an object or a boolean. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
-const JsonSchemaObject = Type.Unsafe<JsonSchema>({
-  anyOf: [{ type: 'object', additionalProperties: true }, { type: 'boolean' }],
-  description: 'JSON Schema 2020-12.',
-});
+export const JsonSchemaDocument = Type.Unsafe<JsonSchema>(
+  Type.Union([Type.Object({}, { additionalProperties: true }), Type.Boolean()], {
+    description: 'JSON Schema 2020-12.',
+  }),
+);
 
 /** What a client says of a version. */
 export const VersionInput = Type.Object(
   {
-    schema: JsonSchemaObject,
-    tagsSchema: Type.Optional(JsonSchemaObject),
-    metadataSchema: Type.Optional(JsonSchemaObject),
+    schema: JsonSchemaDocument,
+    tagsSchema: Type.Optional(JsonSchemaDocument),
+    metadataSchema: Type.Optional(JsonSchemaDocument),
     upcast: Type.Optional(
       Type.Array(UpcastOperation, {
         maxItems: 100,

@@ -1,6 +1,7 @@
-import { StoreError } from '../errors.ts';
+import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
+import { isSameJson } from '../model/json-value.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import { type Backend, REGISTRY, type StoredDocument } from '../store/store.ts';
 import type { EventType, TypeSettings, TypeVersion, VersionInput } from './event-type.ts';
@@ -16,6 +17,8 @@ import {
 } from './registry-documents.ts';
 import type { RegistryState } from './registry-state.ts';
 import type { Rule, RuleInput } from './rule.ts';
+import type { TypeSchemas } from './type-schemas.ts';
+import { checkVersion, isSameVersion, violationsOf } from './version-check.ts';
 
 /**
  * Event types, their schemas, and rules: all that is registered, held in memory by every process.
@@ -30,6 +33,7 @@ import type { Rule, RuleInput } from './rule.ts';
 export class Registry {
   readonly #backend: Backend;
   readonly #appender: Pick<GroupCommit, 'append'>;
+  readonly #schemas: TypeSchemas;
   readonly #metrics: Pick<Metrics, 'registryRevision'>;
   #image = RegistryImage.empty;
   /** When the look began that the image is from: nothing that was committed before is missing in it. */
@@ -39,10 +43,11 @@ export class Registry {
   constructor(
     backend: Backend,
     appender: Pick<GroupCommit, 'append'>,
-    { metrics }: { metrics: Pick<Metrics, 'registryRevision'> },
+    { schemas, metrics }: { schemas: TypeSchemas; metrics: Pick<Metrics, 'registryRevision'> },
   ) {
     this.#backend = backend;
     this.#appender = appender;
+    this.#schemas = schemas;
     this.#metrics = metrics;
   }
 
@@ -81,28 +86,43 @@ export class Registry {
     });
   }
 
-  /** Registers the next version of a type, which is made where it is missing, or finds that the latest is the same. */
-  async addVersion(type: string, input: VersionInput): Promise<{ added: TypeVersion; isNew: boolean }> {
-    return await this.#change((image) => {
-      const known = image.types.get(type);
-      const version = (known?.versions.length ?? 0) + 1;
+  /**
+   * Registers the next version of a type, which is made where it is missing, or finds that the latest is the same.
+   *
+   * @throws StoreError INVALID_SCHEMA (`errors`), INCOMPATIBLE_SCHEMA (`violations`).
+   */
+  async addVersion(type: string, input: VersionInput): Promise<Added> {
+    const satisfies = await this.#schemas.compile(type, input);
+    return await this.#change<Added>((image) => {
+      const known = image.types.get(type) ?? { ...DEFAULT_SETTINGS, type, versions: [] };
+      const latest = known.versions.at(-1);
+      if (latest !== undefined && isSameVersion(latest, input))
+        return { writes: [], result: () => ({ added: latest, isNew: false }) };
+      const version = known.versions.length + 1;
+      if (version > LIMITS.typeVersionsMax) throw full('versions of a type', LIMITS.typeVersionsMax);
+      checkVersion(input, { of: known, satisfies });
+      const violations = violationsOf(input, known);
+      if (violations.length > 0) throw incompatible(known, violations);
       const { upcast = [], examples = [], ...schemas } = input;
-      const writes = [versionWrite(type, version, { ...schemas, upcast, examples })];
-      if (known === undefined) writes.unshift(typeWrite(type, DEFAULT_SETTINGS));
       return {
-        writes,
+        writes: [
+          ...(image.types.has(type) ? [] : [typeWrite(type, DEFAULT_SETTINGS)]),
+          versionWrite(type, version, { ...schemas, upcast, examples }),
+        ],
         result: ({ types }) => ({ added: types.get(type)?.versions.at(-1) as TypeVersion, isNew: true }),
       };
     });
   }
 
-  /** Makes a rule or changes it. */
+  /** Makes a rule or changes it. The same again changes nothing, and nobody's append has to be looked at again. */
   async putRule(name: string, input: RuleInput): Promise<{ rule: Rule; isNew: boolean }> {
     return await this.#change((image) => {
-      const isNew = !image.rules.has(name);
+      const known = image.rules.get(name);
+      if (known !== undefined && isSameJson(known, { ...input, rule: name }))
+        return { writes: [], result: () => ({ rule: known, isNew: false }) };
       return {
         writes: [ruleWrite(name, input)],
-        result: ({ rules }) => ({ rule: rules.get(name) as Rule, isNew }),
+        result: ({ rules }) => ({ rule: rules.get(name) as Rule, isNew: known === undefined }),
       };
     });
   }
@@ -185,10 +205,27 @@ export class Registry {
 
 const PAGE_DOCUMENTS = 200;
 
+interface Added {
+  readonly added: TypeVersion;
+  readonly isNew: boolean;
+}
+
 interface Change<T> {
   /** Empty where everything is as it shall be. */
   readonly writes: readonly RegistryWrite[];
   result(image: RegistryImage): T;
+}
+
+function incompatible(
+  { type, compatibility, versions }: EventType,
+  violations: readonly Fault[],
+): StoreError {
+  const [first] = violations;
+  return new StoreError(
+    'INCOMPATIBLE_SCHEMA',
+    `The schema is not ${compatibility} compatible with version ${versions.length} of ${type}: ${first?.pointer} ${first?.detail}.`,
+    { members: { violations } },
+  );
 }
 
 /** @throws StoreError VALIDATION_FAILED when a change would make the registry larger than processes hold in memory. */
@@ -200,7 +237,10 @@ function requireRoom(image: RegistryImage): void {
     ['bytes', image.bytes, LIMITS.registryBytesMax],
   ];
   for (const [what, number, max] of bounds) {
-    if (number <= max) continue;
-    throw new StoreError('VALIDATION_FAILED', `The registry would hold more than ${max} ${what}.`);
+    if (number > max) throw full(what, max);
   }
+}
+
+function full(what: string, max: number): StoreError {
+  return new StoreError('VALIDATION_FAILED', `The registry would hold more than ${max} ${what}.`);
 }

@@ -37,6 +37,7 @@ export function isSameRecord(a: LoggedEvent, b: LoggedEvent): boolean {
     a.part === b.part &&
     a.parts === b.parts &&
     a.sent === b.sent &&
+    addedText(a) === addedText(b) &&
     termsText(a) === termsText(b)
   );
 }
@@ -49,9 +50,13 @@ export function isKept(source: LoggedEvent, copy: LoggedEvent): boolean {
 
 function textOf(event: LoggedEvent): string {
   const { position, id, type, timestamp, recordedAt, part, parts, sent, body } = event;
-  return `${position} ${id} ${type} ${timestamp} ${recordedAt} ${part} ${parts} ${sent} ${termsText(event)}\n${body}\n`;
+  return `${position} ${id} ${type} ${timestamp} ${recordedAt} ${part} ${parts} ${sent} ${termsText(event)}${addedText(event)}\n${body}\n`;
 }
 
 function termsText({ terms }: LoggedEvent): string {
   return terms.length < 2 ? (terms[0] ?? '') : [...terms].sort().join('\u001f');
+}
+
+function addedText({ added }: LoggedEvent): string {
+  return added === undefined ? '' : `\u001e${JSON.stringify(added)}`;
 }

@@ -1,6 +1,7 @@
 import { isNamed } from '../model/event.ts';
+import type { Placed } from '../model/query.ts';
 import type { AppendRequest, Behind } from './store.ts';
-import { Generation, type Placed } from './window.ts';
+import { Generation } from './window.ts';
 
 /** What the requests taken so far might decide for those after them. */
 export class FormingBatch {

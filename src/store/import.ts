@@ -11,8 +11,8 @@ import {
 import { compileFilter } from '../model/filter.ts';
 import { isSameJson } from '../model/json-value.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
-import type { AppendAnswer, GroupCommit } from './group-commit.ts';
-import type { Backend } from './store.ts';
+import type { AppendAnswer } from './group-commit.ts';
+import type { AppendRequest, Backend } from './store.ts';
 
 /**
  * Imports: many events as new events of this log, a line each. A line that cannot be stored is reported, and the
@@ -40,7 +40,10 @@ export interface ImportChunk {
 
 interface ImportTarget {
   readonly backend: Backend;
-  readonly appender: Pick<GroupCommit, 'append'>;
+  /** Appends a chunk, all or nothing; calls back when it waits for its commit. */
+  readonly append: (request: AppendRequest, onHandedOver: () => void) => Promise<AppendAnswer>;
+  /** Why single events are not admitted, whatever is in the log. */
+  readonly refusals: (events: readonly NewEvent[]) => Promise<ReadonlyMap<NewEvent, StoreError>>;
   readonly context: EventContext;
 }
 
@@ -195,10 +198,9 @@ async function outcomeOf(
       const queued = await enqueue(entries, target, tries);
       return await outcomeOf({ line, failed }, remainder, queued, target);
     }
-    if (!(error instanceof StoreError) || error.code !== 'DUPLICATE_EVENT') throw error;
-    // Somebody else stored some of them meanwhile, or they were removed and keep their ids.
-    const taken = error.members?.['ids'] as readonly string[] | undefined;
-    const rest = await lookUp(entries, target.backend, taken);
+    if (!(error instanceof StoreError)) throw error;
+    const rest = await withoutRefused(entries, error, target);
+    if (rest === undefined) throw error;
     const remainder = {
       entries: rest.entries,
       duplicates: duplicates + rest.duplicates,
@@ -206,6 +208,54 @@ async function outcomeOf(
     };
     return await outcomeOf({ line, failed }, remainder, await enqueue(rest.entries, target), target);
   }
+}
+
+/** What is left of a chunk that was refused for some of its events; undefined where it was refused as a whole. */
+async function withoutRefused(
+  entries: readonly Entry[],
+  error: StoreError,
+  target: ImportTarget,
+): Promise<Remainder | undefined> {
+  switch (error.code) {
+    case 'DUPLICATE_EVENT':
+      // Somebody else stored some of them meanwhile, or they were removed and keep their ids.
+      return await lookUp(entries, target.backend, error.members?.['ids'] as readonly string[] | undefined);
+    case 'UNKNOWN_EVENT_TYPE':
+    case 'SCHEMA_VIOLATION': {
+      const refusals = await target.refusals(entries.map(({ event }) => event));
+      return without(entries, ({ event }) => refusals.get(event));
+    }
+    case 'RULE_VIOLATION': {
+      const broken = brokenBy(error);
+      return without(entries, (_, index) => (broken.has(index) ? error : undefined));
+    }
+    default:
+      return undefined;
+  }
+}
+
+function without(
+  entries: readonly Entry[],
+  refusalOf: (entry: Entry, index: number) => StoreError | undefined,
+): Remainder {
+  const rest: Entry[] = [];
+  const failed: ImportFailure[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const refusal = refusalOf(entry, index);
+    if (refusal === undefined) rest.push(entry);
+    else failed.push(failureOf(entry.line, refusal));
+  }
+  return { entries: rest, duplicates: 0, failed };
+}
+
+/**
+ * The events that break a rule. The last of several is looked at again: it may break it only by what one of the others
+ * would have been, while what the log has decided stays so.
+ */
+function brokenBy({ members }: StoreError): ReadonlySet<number> {
+  const { event, violations = [] } = members as { event: number; violations?: readonly { event: number }[] };
+  const all = [...new Set([event, ...violations.map((violation) => violation.event)])].sort((a, b) => a - b);
+  return new Set(all.length === 1 ? all : all.slice(0, -1));
 }
 
 interface Queued {
@@ -217,17 +267,29 @@ interface Queued {
 /** Hands an append over, and waits while the queue is full: an import has time. */
 async function enqueue(
   entries: readonly Entry[],
-  { appender }: ImportTarget,
+  { append }: ImportTarget,
   triesBefore = 0,
 ): Promise<Queued> {
   if (entries.length === 0) return { answer: Promise.resolve(undefined), tries: triesBefore };
   for (let tries = triesBefore + 1; ; tries += 1) {
-    const answer = appender.append({ events: entries.map(({ event }) => event), checks: [], writes: [] });
+    const events = entries.map(({ event }) => event);
+    const { answer, handedOver } = handOver(append, { events, checks: [], writes: [] });
     // A queue that is full says so at once.
-    const isRefused = await Promise.race([answer.then(() => false, isOverload), turn()]);
+    const isRefused = await Promise.race([answer.then(() => false, isOverload), handedOver.then(turn)]);
     if (isRefused !== true || tries >= OVERLOAD_TRIES) return { answer, tries };
     await new Promise((resolve) => setTimeout(resolve, OVERLOAD_WAIT_MS));
   }
+}
+
+function handOver(
+  append: ImportTarget['append'],
+  request: AppendRequest,
+): { answer: Promise<AppendAnswer>; handedOver: Promise<void> } {
+  let onHandedOver = () => {};
+  const handedOver = new Promise<void>((resolve) => {
+    onHandedOver = resolve;
+  });
+  return { answer: append(request, onHandedOver), handedOver };
 }
 
 async function storedEvents(

@@ -1,12 +1,20 @@
-import { type EventOrigin, type NewEvent, parseBody, SENT, type StoredEvent } from '../model/event.ts';
+import { takeOut } from '../model/additions.ts';
+import {
+  type EventOrigin,
+  type NewEvent,
+  parseBody,
+  SENT,
+  type StoredEvent,
+  type Tags,
+} from '../model/event.ts';
 import { isSameJson } from '../model/json-value.ts';
 import type { TakenEvent } from './store.ts';
 
 /**
  * Whether ids that are already taken mean that the same request was sent again.
  *
- * Content is compared by JSON value over the members that the client sent, before defaults and what headers
- * added. A batch is the same only as a whole: every event, in the same order, stored as one block.
+ * Content is compared by JSON value over the members that the client sent, before defaults and what headers and the
+ * service added. A batch is the same only as a whole: every event, in the same order, stored as one block.
  */
 export function isSameRequest(events: readonly NewEvent[], taken: readonly TakenEvent[]): boolean {
   if (taken.length !== events.length) return false;
@@ -31,11 +39,23 @@ function isSameEvent(event: NewEvent, stored: StoredEvent & EventOrigin): boolea
   if (event.id !== stored.id || event.type !== stored.type) return false;
   if ((event.sent & byClient) !== (stored.sent & byClient)) return false;
   if (event.timestamp !== null && event.timestamp !== stored.timestamp) return false;
-  return isSameJson(sentMembers(event), sentMembers(stored));
+  const [sent, known] = [sentMembers(event), sentMembers(stored)];
+  if (event.added !== undefined || stored.added !== undefined) {
+    // A value that was put beside the only one of a tag made a list of it.
+    listValues(sent.tags);
+    listValues(known.tags);
+  }
+  return isSameJson(sent, known);
 }
 
-function sentMembers(event: { body: string; sent: number }): unknown {
-  const body = parseBody(event.body);
-  if ((event.sent & SENT.traceparentAdded) !== 0) delete body.metadata.traceparent;
-  return body;
+/** What the client sent of an event. Each side knows for itself what was added to it. */
+function sentMembers({ body, sent, added }: Pick<NewEvent, 'body' | 'sent' | 'added'>) {
+  const members = parseBody(body);
+  if ((sent & SENT.traceparentAdded) !== 0) delete members.metadata.traceparent;
+  if (added !== undefined) takeOut(members, added);
+  return members;
+}
+
+function listValues(tags: Tags): void {
+  for (const [key, value] of Object.entries(tags)) if (typeof value === 'string') tags[key] = [value];
 }

@@ -32,8 +32,8 @@ export interface Backend {
    * Commits the requests that pass, in their order, as one contiguous run of positions, or decides that one
    * does not pass. One verdict for each request, in the order of the requests.
    *
-   * The caller has made sure that no check of a request can match an event of an earlier request of the same call.
-   * Calls are carried out and answered in their order, whether or not the caller waits in between; what it knows of
+   * The caller has made sure that no check or guard of a request can match an event of an earlier request of the same
+   * call, and that none which names a revision of the registry stands behind one that writes it. Calls are carried out and answered in their order, whether or not the caller waits in between; what it knows of
    * the call before is said by `behind`, and saves checks.
    *
    * @throws StoreError STORAGE_UNAVAILABLE or READ_ONLY when nothing of the batch is stored or ever will be;
@@ -180,8 +180,8 @@ export interface AppendRequest {
   /** Conditions; each must hold. */
   readonly checks: readonly Check[];
   /**
-   * What else must hold, behind the conditions: rules. A violation counts them on from the conditions: `condition` is
-   * `checks.length` for the first.
+   * What else must hold: rules. They are decided with the conditions, under the same lock, and a violation counts them on
+   * from there: `condition` is `checks.length` for the first. Where a condition fails they need not be looked at.
    */
   readonly guards?: readonly Check[];
   /**
@@ -197,8 +197,8 @@ export interface AppendRequest {
 }
 
 /**
- * A batch that was handed over before and is not answered yet. The caller has made sure that no check with an `after` of
- * at least `clear` matches any of its events.
+ * A batch that was handed over before and is not answered yet. The caller has made sure that no check or guard with an
+ * `after` of at least `clear` matches any of its events, so that those which expect none are known to hold.
  */
 export interface Behind {
   /** Where the log ended before it. */
@@ -219,11 +219,11 @@ export interface AppendOutcome {
   readonly base: number;
 }
 
-/** A check that failed. */
+/** A check or a guard that failed. */
 export interface Violation {
-  /** Its index among the checks of the request. */
+  /** Its index among the checks of the request; guards are counted on behind them. */
   readonly condition: number;
-  /** Up to 10 of the positions that match it, ascending. */
+  /** Up to 10 of the positions that say so, ascending: `violationOf` in model/query.ts. */
   readonly positions: readonly number[];
 }
 
@@ -242,12 +242,13 @@ export type Verdict =
   | { readonly kind: 'key-known'; readonly sameHash: boolean; readonly first: StoredAppend }
   /** Some or all ids of the request are taken; `taken` holds them with what they name, in position order. */
   | { readonly kind: 'ids-taken'; readonly taken: readonly TakenEvent[] }
+  /** Every condition that failed is among the violations. Guards may be, and are the only ones where none did. */
   | {
       readonly kind: 'condition-failed';
       readonly head: number;
       readonly violations: readonly Violation[];
     }
-  /** No condition failed as far as can be seen, and one reaches below what is indexed. */
+  /** Nothing failed as far as can be seen, and a condition or a guard reaches below what is indexed. */
   | { readonly kind: 'below-floor'; readonly condition: number; readonly indexedFrom: number }
   /** A document is not at the revision that the write expected. */
   | {
@@ -268,6 +269,8 @@ export interface StoredAppend {
   readonly ids: readonly string[];
   /** Canonical timestamps of the events. */
   readonly timestamps: readonly string[];
+  /** What was added to each of the events, as in NewEvent. Absent: nothing to any of them. */
+  readonly added?: readonly (readonly string[])[];
 }
 
 export interface DocumentWrite {

@@ -1,11 +1,6 @@
 import { LIMITS } from '../limits.ts';
 import { type Filter, matchesFilter, type Selectable } from '../model/filter.ts';
-import { type Check, type CompiledItem, isSystemType, matchesItem, type Tagged } from '../model/query.ts';
-
-/** An event as far as conditions look at it. */
-export interface Placed extends Tagged {
-  readonly position: number;
-}
+import { type Check, type CompiledItem, isSystemType, matchesItem, type Placed } from '../model/query.ts';
 
 /** An event as the window keeps it. */
 export interface Recent extends Selectable {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { EventInput } from '../../src/model/event.ts';
 import { type EventFilter, ORDERS } from '../../src/model/filter.ts';
-import type { Query, QueryItem } from '../../src/model/query.ts';
+import { type Check, compileQuery, type Query, type QueryItem } from '../../src/model/query.ts';
 
 /**
  * Random events, queries and filters over alphabets so small that they collide all the time, and with values that
@@ -22,6 +22,7 @@ const value = fc.constantFrom(...VALUES);
 const values = fc.uniqueArray(value, { minLength: 1, maxLength: 3 });
 const tags = fc.dictionary(fc.constantFrom(...KEYS), fc.oneof(value, values), { maxKeys: 3 });
 const someTags = fc.dictionary(fc.constantFrom(...KEYS), fc.oneof(value, values), { minKeys: 1, maxKeys: 2 });
+const oneTag = fc.dictionary(fc.constantFrom(...KEYS), value, { minKeys: 1, maxKeys: 1 });
 const types = fc.uniqueArray(fc.constantFrom(...TYPES, 'Never'), { minLength: 1, maxLength: 3 });
 const position = fc.nat({ max: 60 });
 
@@ -78,3 +79,23 @@ export const page = fc.record({
 });
 
 export const after = fc.option(position, { nil: undefined });
+
+const lastIn = fc.record({ types: types.map((list) => new Set<string>(list)), orNone: fc.boolean() });
+
+/** What rules ask for: mostly one tag, and everything else that a check can be. */
+export const guard: fc.Arbitrary<Check> = fc
+  .record({
+    query: fc.oneof(
+      query,
+      fc.record({ items: fc.tuple(fc.record({ tags: oneTag }, { requiredKeys: ['tags'] })) }),
+      fc.record({ items: fc.tuple(fc.record({ types, tags: oneTag })) }),
+    ),
+    after: fc.oneof(fc.constant(0), position),
+    expect: fc.constantFrom('none' as const, 'some' as const, 'last' as const),
+    lastIn,
+  })
+  .map(({ query, after, expect, lastIn }) => {
+    const check = { query: compileQuery(query), after };
+    if (expect === 'none') return check;
+    return { ...check, expect: expect === 'some' ? expect : lastIn };
+  });

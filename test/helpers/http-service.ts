@@ -43,7 +43,10 @@ export async function startHttpService(t: Test, options: HttpServiceOptions = {}
   );
   const argv = ['--store', options.store ?? 'memory:', '--port', '0', ...(options.argv ?? [])];
   const original = await createService(loadConfig({ argv, env: {}, cwd: tmpdir() }), { logger });
-  const service = { ...original, ...options.replace?.(original) };
+  const replaced = options.replace?.(original) ?? {};
+  const service = { ...original, ...replaced };
+  // What lets events in hands them to the appender.
+  if (replaced.appender !== undefined) service.admission = original.admission.before(replaced.appender);
   const app = buildApp(service);
   const caller = new Caller();
   t.teardown(async () => {

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { type EventInput, type NewEvent, readEvent } from '../../src/model/event.ts';
-import { type AppendCondition, compileCondition, tagTerms } from '../../src/model/query.ts';
+import { type AppendCondition, type Check, compileCondition, tagTerms } from '../../src/model/query.ts';
 import type { AppendRequest, Backend, DocumentWrite, Verdict } from '../../src/store/store.ts';
 
 /** An event as the service would read it from a request; what is not said is left out. */
@@ -24,6 +24,8 @@ export function systemEvent(type: string, tags: Record<string, string> = {}): Ne
 export interface RequestParts {
   readonly events?: readonly NewEvent[];
   readonly conditions?: readonly AppendCondition[];
+  readonly guards?: readonly Check[];
+  readonly registry?: number;
   readonly writes?: readonly DocumentWrite[];
   readonly idempotency?: NonNullable<AppendRequest['idempotency']>;
   readonly dryRun?: boolean;

@@ -15,7 +15,7 @@ const KEYS = {
 const ALLOWED: Record<keyof typeof KEYS, readonly Action[]> = {
   reader: ['public', 'observe', 'read'],
   writer: ['public', 'observe', 'read', 'append'],
-  admin: ['public', 'observe', 'read', 'append', 'operate'],
+  admin: ['public', 'observe', 'read', 'append', 'register', 'operate'],
 };
 const EVENT = '{"type":"A","data":{}}';
 

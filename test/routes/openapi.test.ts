@@ -116,6 +116,7 @@ t.test('answers are as they are described', async (t) => {
   const id = `${event?.id}`;
   const job = await stele.service.upkeep.jobs.create('nothing', {});
   const putSnapshot = (n: number) => ({ ...post({ data: n, filter: { tags: { a: 'b' } } }), method: 'PUT' });
+  const putRule = (tag: string) => ({ ...post({ kind: 'unique', types: ['A'], tag }), method: 'PUT' });
   const lines = { headers: { accept: 'application/x-ndjson' } };
   const imported = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' } };
   const tagged = async (path: string) => ({
@@ -162,6 +163,16 @@ t.test('answers are as they are described', async (t) => {
     ['GET /v1/types', '/v1/types'],
     ['GET /v1/tags', '/v1/tags'],
     ['GET /v1/tags/{key}', '/v1/tags/a?limit=1'],
+    ['PUT /v1/rules/{rule}', '/v1/rules/r', putRule('k')],
+    ['PUT /v1/rules/{rule}', '/v1/rules/r', putRule('k')],
+    ['PUT /v1/rules/{rule}', '/v1/rules/r', putRule('a b')],
+    ['GET /v1/rules', '/v1/rules'],
+    ['GET /v1/rules/{rule}', '/v1/rules/r'],
+    ['GET /v1/rules/{rule}', '/v1/rules/none'],
+    ['POST /v1/events', '/v1/events', post({ type: 'A', tags: { k: '1' }, data: {} })],
+    ['POST /v1/events', '/v1/events', post({ type: 'A', tags: { k: '1' }, data: {} })],
+    ['DELETE /v1/rules/{rule}', '/v1/rules/r', { method: 'DELETE' }],
+    ['DELETE /v1/rules/{rule}', '/v1/rules/r', { method: 'DELETE' }],
     ['PUT /v1/snapshots/{aggregateId}/{version}', '/v1/snapshots/a/1', putSnapshot(1)],
     ['PUT /v1/snapshots/{aggregateId}/{version}', '/v1/snapshots/a/1', putSnapshot(1)],
     ['PUT /v1/snapshots/{aggregateId}/{version}', '/v1/snapshots/a/1', putSnapshot(2)],

@@ -7,7 +7,7 @@ import { createMetrics } from '../../src/metrics.ts';
 import { EVERYTHING } from '../../src/model/filter.ts';
 import { type AppendAnswer, GroupCommit } from '../../src/store/group-commit.ts';
 import { importLines } from '../../src/store/import.ts';
-import type { AppendRequest } from '../../src/store/store.ts';
+import type { AppendRequest, Backend } from '../../src/store/store.ts';
 import { openStarted } from '../helpers/backends.ts';
 import { readAll } from '../helpers/reading.ts';
 
@@ -15,6 +15,20 @@ interface Line {
   readonly id: string;
   readonly type: string;
   readonly data: object;
+}
+
+/** A target without a registry. */
+function targetOf(backend: Backend, appender: { append(request: AppendRequest): Promise<AppendAnswer> }) {
+  return {
+    backend,
+    context: { eventIds: 'uuidv7' as const },
+    append: (request: AppendRequest, onHandedOver: () => void) => {
+      const answer = appender.append(request);
+      onHandedOver();
+      return answer;
+    },
+    refusals: async () => new Map<never, never>(),
+  };
 }
 
 async function* input(lines: number): AsyncGenerator<Buffer> {
@@ -37,7 +51,7 @@ t.test('what is new among what is there keeps its order', async (t) => {
   const imported = async (lines: readonly Line[]) => {
     const sum = { imported: 0, duplicates: 0 };
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-    const target = { backend, appender, context: { eventIds: 'uuidv7' as const } };
+    const target = targetOf(backend, appender);
     for await (const chunk of importLines(Readable.from([Buffer.from(text)]), target)) {
       sum.imported += chunk.imported;
       sum.duplicates += chunk.duplicates;
@@ -78,7 +92,7 @@ t.test('a chunk that the queue refuses is overtaken by none', async (t) => {
     },
   };
   const outcomes: number[] = [];
-  const target = { backend, appender, context: { eventIds: 'uuidv7' as const } };
+  const target = targetOf(backend, appender);
   for await (const { line } of importLines(input(3200), target)) outcomes.push(line);
   t.strictSame(outcomes, [1000, 2000, 3000, 3200]);
   t.strictSame(accepted, [0, 1000, 2000, 3000]);
@@ -98,7 +112,7 @@ t.test('a chunk that the store did not come to in time is sent again', async (t)
     },
   };
   let imported = 0;
-  const target = { backend, appender, context: { eventIds: 'uuidv7' as const } };
+  const target = targetOf(backend, appender);
   for await (const chunk of importLines(input(2500), target)) imported += chunk.imported;
   t.equal(imported, 2500);
   t.equal((await readAll(backend, EVERYTHING)).length, 2500);
@@ -115,7 +129,7 @@ t.test('what the store fails with ends an import', async (t) => {
       throw new StoreError('READ_ONLY', 'The disk is full.');
     },
   };
-  const chunks = importLines(input(9000), { backend, appender, context: { eventIds: 'uuidv7' } });
+  const chunks = importLines(input(9000), targetOf(backend, appender));
   await t.rejects(chunks.next(), { code: 'READ_ONLY' });
   t.equal(appends, 2, 'no more than was under way');
 });

@@ -1,7 +1,16 @@
 import { LIMITS } from '../../limits.ts';
+import { additionsOf } from '../../model/additions.ts';
 import type { NewEvent } from '../../model/event.ts';
-import type { Check } from '../../model/query.ts';
-import type { AppendRequest, Behind, DocumentWrite, LoggedEvent, Verdict, Violation } from '../store.ts';
+import { type Check, violationOf } from '../../model/query.ts';
+import {
+  type AppendRequest,
+  type Behind,
+  type DocumentWrite,
+  type LoggedEvent,
+  REGISTRY,
+  type Verdict,
+  type Violation,
+} from '../store.ts';
 import type { Entry } from './generation.ts';
 import type { LogIndex, LogSearch } from './log-index.ts';
 import type { DocumentState, KeyState } from './record.ts';
@@ -26,7 +35,7 @@ export interface DecisionBase {
   /** Last position before the batch, and before this request: earlier requests of the batch lie between. */
   readonly base: number;
   readonly last: number;
-  /** Checks with an `after` from here on hold. */
+  /** Checks that expect none hold with an `after` from here on. */
   readonly clear: number;
   readonly recordedMs: number;
   readonly recordedAt: string;
@@ -34,7 +43,7 @@ export interface DecisionBase {
 }
 
 /**
- * From which `after` on a check holds: from the end of the log, or, where the batch that no check matches is the last in
+ * From which `after` on a check that expects none holds: from the end of the log, or, where the batch that no check matches is the last in
  * it, from the place before that.
  */
 export async function clearFrom(
@@ -47,9 +56,9 @@ export async function clearFrom(
   return first?.id === behind.firstId && last?.id === behind.lastId ? behind.clear : base;
 }
 
-/** Key, ids, conditions, documents: the first that fails decides. */
+/** Key, ids, registry, conditions and guards, documents: the first that fails decides. */
 export async function decide(request: AppendRequest, on: DecisionBase): Promise<Decision> {
-  const { index, base, recordedMs } = on;
+  const { index, recordedMs } = on;
   const { events, idempotency } = request;
   if (idempotency !== undefined) {
     const known = await on.search.key(idempotency.caller, idempotency.key);
@@ -63,11 +72,12 @@ export async function decide(request: AppendRequest, on: DecisionBase): Promise<
     taken.sort((a, b) => a.position - b.position);
     return { verdict: { kind: 'ids-taken', taken: await on.load(taken) } };
   }
-  const violations = await violationsOf(request.checks, on);
-  if (violations.length > 0) return { verdict: { kind: 'condition-failed', head: base, violations } };
-  const { indexedFrom } = index;
-  const condition = request.checks.findIndex(({ after }) => after + 1 < indexedFrom);
-  if (condition >= 0) return { verdict: { kind: 'below-floor', condition, indexedFrom } };
+  if (request.registry !== undefined) {
+    const revision = index.document(REGISTRY.collection, REGISTRY.key)?.revision ?? 0;
+    if (revision !== request.registry) return { verdict: { kind: 'stale-registry', revision } };
+  }
+  const failure = await failureOf(request, on);
+  if (failure !== undefined) return { verdict: failure };
   for (const { collection, key, expectedRevision } of request.writes) {
     const revision = index.document(collection, key)?.revision ?? 0;
     if (revision !== expectedRevision)
@@ -81,17 +91,28 @@ export async function decide(request: AppendRequest, on: DecisionBase): Promise<
   };
 }
 
-async function violationsOf(checks: readonly Check[], { search, clear }: DecisionBase): Promise<Violation[]> {
+/** What speaks against the conditions and guards of a request; undefined where all of them hold. */
+async function failureOf(
+  { checks, guards }: AppendRequest,
+  { index: { indexedFrom }, search, base, clear }: DecisionBase,
+): Promise<Verdict | undefined> {
   const violations: Violation[] = [];
-  for (const [condition, check] of checks.entries()) {
-    if (check.after >= clear) continue;
-    const positions = await conflicts(search, check);
-    if (positions.length > 0) violations.push({ condition, positions });
+  let unknown: number | undefined;
+  for (const [condition, check] of (guards === undefined ? checks : [...checks, ...guards]).entries()) {
+    const isClear = check.after >= (check.expect === undefined ? clear : base);
+    const found = isClear ? [] : await deciding(search, check);
+    const positions = violationOf(check, found);
+    // Where nothing was found, something may have been where the index was dropped.
+    if (found.length === 0 && check.after + 1 < indexedFrom) unknown ??= condition;
+    else if (positions !== undefined) violations.push({ condition, positions });
   }
-  return violations;
+  if (violations.length > 0) return { kind: 'condition-failed', head: base, violations };
+  return unknown === undefined ? undefined : { kind: 'below-floor', condition: unknown, indexedFrom };
 }
 
-async function conflicts(search: LogSearch, { query, after }: Check): Promise<number[]> {
+/** The events that decide a check: the first that match, or the last. */
+async function deciding(search: LogSearch, { query, after, expect }: Check): Promise<readonly Entry[]> {
+  const isLast = expect !== undefined && expect !== 'some';
   const filter = {
     items: query.items,
     ids: undefined,
@@ -103,13 +124,13 @@ async function conflicts(search: LogSearch, { query, after }: Check): Promise<nu
     before: Number.MAX_SAFE_INTEGER,
   };
   const { entries } = await search.select(filter, {
-    from: after + 1,
-    direction: 'asc',
-    limit: LIMITS.violationPositionsMax,
+    from: isLast ? Number.MAX_SAFE_INTEGER : after + 1,
+    direction: isLast ? 'desc' : 'asc',
+    limit: expect === undefined ? LIMITS.violationPositionsMax : 1,
     examinedMax: Number.POSITIVE_INFINITY,
     withRemoved: true,
   });
-  return entries.map(({ position }) => position);
+  return entries;
 }
 
 function draftOf(
@@ -119,6 +140,7 @@ function draftOf(
   const logged = events.map((event, part) =>
     loggedEvent(event, { position: firstPosition + part, part, parts: events.length, recordedAt }),
   );
+  const added = idempotency && additionsOf(events);
   return {
     events: logged,
     documents: writes.map((write) => documentState(write, recordedAt)),
@@ -129,13 +151,14 @@ function draftOf(
         recordedAt,
         ids: logged.map(({ id }) => id),
         timestamps: logged.map(({ timestamp }) => timestamp),
+        ...(added && { added }),
       },
     },
   };
 }
 
 function loggedEvent(
-  { id, type, timestamp, terms, body, sent }: NewEvent,
+  { id, type, timestamp, terms, body, sent, added }: NewEvent,
   {
     position,
     part,
@@ -144,7 +167,7 @@ function loggedEvent(
   }: { position: number; part: number; parts: number; recordedAt: string },
 ): LoggedEvent {
   // Member by member: this is done for every event, and spreading takes four microseconds.
-  return {
+  const logged = {
     position,
     part,
     parts,
@@ -156,6 +179,7 @@ function loggedEvent(
     body,
     sent,
   };
+  return added === undefined || added.length === 0 ? logged : { ...logged, added };
 }
 
 function documentState(

@@ -6,6 +6,7 @@ import { crc32c } from './crc32c.ts';
  * The lines of a segment. Each is one record and one JSON text, so that `zcat`, `grep` and `jq` read them:
  *
  *   {"c":"<CRC-32C>","n":<position>,"l":<bytes of e>,"o":[part,parts,sent],"z":1,"e":{…the event as the API shows it…}}
+ *   {"c":"<CRC-32C>","n":<position>,"l":<bytes of e>,"o":[part,parts,sent],"a":[…what was added to it…],"z":1,"e":{…}}
  *   {"c":"<CRC-32C>","n":<position>,"l":<bytes of r>,"o":[part,parts,sent],"z":1,"r":{…what is left of a removed event…}}
  *   {"c":"<CRC-32C>","n":<last position>,"l":<bytes of d>,"z":1,"d":{…a document…}}
  *   {"c":"<CRC-32C>","n":<last position>,"l":<bytes of i>,"z":1,"i":{…an idempotency key and its answer…}}
@@ -78,10 +79,11 @@ export class RecordBuffer {
     const mark = isLast ? ',"z":1' : '';
     switch (record.kind) {
       case 'event': {
-        const { part, parts, sent, isRemoved } = record.event;
-        const origin = `,"o":[${part},${parts},${sent}]${mark}`;
-        if (isRemoved) return this.#line(position, `${origin},"r":`, restText(record.event));
-        return this.#line(position, `${origin},"e":`, renderEvent(record.event));
+        const { part, parts, sent, added, isRemoved } = record.event;
+        const origin = `,"o":[${part},${parts},${sent}]`;
+        if (isRemoved) return this.#line(position, `${origin}${mark},"r":`, restText(record.event));
+        const additions = added === undefined ? '' : `,"a":${asciiJson(added)}`;
+        return this.#line(position, `${origin}${additions}${mark},"e":`, renderEvent(record.event));
       }
       case 'document':
         return this.#line(position, `${mark},"d":`, JSON.stringify(record.document));
@@ -137,22 +139,26 @@ export interface LineHead {
   readonly position: number;
   readonly isLast: boolean;
   readonly origin: readonly [part: number, parts: number, sent: number];
+  /** Of an event, as JSON; undefined where nothing was added to it. */
+  readonly added: string | undefined;
   readonly kind: 'e' | 'r' | 'd' | 'i';
   /** Index in the text of the line at which the content begins. */
   readonly contentAt: number;
 }
 
-const HEAD = /^\{"c":"[0-9a-f]{8}","n":(\d+),"l":\d+(?:,"o":\[(\d+),(\d+),(\d+)\])?(,"z":1)?,"([erdi])":/;
+const HEAD =
+  /^\{"c":"[0-9a-f]{8}","n":(\d+),"l":\d+(?:,"o":\[(\d+),(\d+),(\d+)\](?:,"a":(\[(?:"(?:[^"\\]|\\.)*",?)+\]))?)?(,"z":1)?,"([erdi])":/;
 
 /** Reads the head of a line whose sum was right. @throws Error for one that this version does not write. */
 export function readLineHead(line: string): LineHead {
   const match = HEAD.exec(line);
   if (match === null) throw new Error('A record is not of the form that this version knows.');
-  const [head, position, part, parts, sent, mark, kind] = match;
+  const [head, position, part, parts, sent, added, mark, kind] = match;
   return {
     position: Number(position),
     isLast: mark !== undefined,
     origin: [Number(part ?? 0), Number(parts ?? 0), Number(sent ?? 0)],
+    added,
     kind: kind as LineHead['kind'],
     contentAt: head.length,
   };
@@ -174,6 +180,14 @@ export function readRecord(line: string, head: LineHead = readLineHead(line)): L
   }
 }
 
+/** JSON in which all that is not ASCII is escaped. */
+function asciiJson(value: readonly string[]): string {
+  return JSON.stringify(value).replace(
+    /[^ -~]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 function restText({ id, type, timestamp, terms, recordedAt }: LoggedEvent): string {
   return JSON.stringify({ id, type, timestamp, terms, recordedAt });
 }
@@ -193,7 +207,7 @@ const ENDS = 3;
 /** Takes apart what `renderEvent` put together. */
 function readEventText(
   line: string,
-  { position, origin: [part, parts, sent], contentAt }: LineHead,
+  { position, origin: [part, parts, sent], added, contentAt }: LineHead,
 ): LoggedEvent {
   const typeAt = contentAt + TYPE_AT;
   const typeEnd = line.indexOf('"', typeAt);
@@ -203,7 +217,7 @@ function readEventText(
   const recordedAt = line.lastIndexOf('"', end - 1) + 1;
   const bodyEnd = recordedAt - AFTER_POSITION - `,"position":${position}`.length;
   const body = line.slice(timestampEnd + 2, bodyEnd);
-  return {
+  const event = {
     position,
     id: line.slice(contentAt + ID_AT, contentAt + ID_AT + 36),
     type: line.slice(typeAt, typeEnd),
@@ -215,4 +229,5 @@ function readEventText(
     sent,
     terms: termsOf({ body }),
   };
+  return added === undefined ? event : { ...event, added: JSON.parse(added) };
 }

@@ -111,7 +111,8 @@ function restOf(record: LogRecord, rewriting: Rewriting): LogRecord | undefined 
     case 'event': {
       const { event } = record;
       if (!rewriting.isRemoved(event.position) && event.isRemoved !== true) return record;
-      const removed = { ...event, body: '', isRemoved: true } as const;
+      const { added: _, ...place } = event;
+      const removed = { ...place, body: '', isRemoved: true } as const;
       const isDropped = rewriting.isIndexDropped(event.position);
       return { kind: 'event', event: isDropped ? { ...removed, type: '', terms: [] } : removed };
     }

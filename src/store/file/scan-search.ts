@@ -1,4 +1,5 @@
 import { StoreError } from '../../errors.ts';
+import { additionsOf } from '../../model/additions.ts';
 import { type Filter, matchesFilter } from '../../model/filter.ts';
 import { compareTimestamps } from '../../model/timestamp.ts';
 import { compareText } from '../order.ts';
@@ -110,22 +111,27 @@ export class ScanSearch implements LogSearch {
   }
 
   async entries(from: number, limit: number, direction: Direction): Promise<Entry[]> {
+    return (await this.#found(from, limit, direction)).map(({ entry }) => entry);
+  }
+
+  async #found(from: number, limit: number, direction: Direction): Promise<Found[]> {
     const isAscending = direction === 'asc';
-    const entries: Entry[] = [];
+    const all: Found[] = [];
     let target = from;
-    while (entries.length < limit) {
+    while (all.length < limit) {
       const stretch = this.#index.stretches.at(target, direction);
       if (stretch === undefined) break;
       const end = isAscending ? stretch.last : stretch.first;
       const found = await this.#read(stretch);
       if (found === undefined) continue;
-      for (const { entry } of isAscending ? found : found.toReversed()) {
-        const isBefore = isAscending ? entry.position < target : entry.position > target;
-        if (!isBefore && entries.length < limit) entries.push(entry);
+      for (const one of isAscending ? found : found.toReversed()) {
+        const { position } = one.entry;
+        const isBefore = isAscending ? position < target : position > target;
+        if (!isBefore && all.length < limit) all.push(one);
       }
       target = behind(end, direction);
     }
-    return entries;
+    return all;
   }
 
   async at(position: number): Promise<Entry | undefined> {
@@ -156,11 +162,14 @@ export class ScanSearch implements LogSearch {
   async key(caller: string, key: string): Promise<KnownKey | undefined> {
     const noted = this.#index.noted(caller, key);
     if (noted === undefined) return undefined;
-    const { hash, recordedAt, firstPosition, events, keptUntilMs } = noted;
-    const entries = events === 0 ? [] : await this.entries(firstPosition, events, 'asc');
-    const ids = entries.map(({ id }) => id);
-    const timestamps = entries.map(({ timestamp }) => timestamp);
-    return { caller, key, hash, keptUntilMs, first: { firstPosition, recordedAt, ids, timestamps } };
+    const { hash, recordedAt, firstPosition, events: count, keptUntilMs } = noted;
+    const found = count === 0 ? [] : await this.#found(firstPosition, count, 'asc');
+    const events = found.map(({ event }) => event);
+    const ids = events.map(({ id }) => id);
+    const timestamps = events.map(({ timestamp }) => timestamp);
+    const added = additionsOf(events);
+    const first = { firstPosition, recordedAt, ids, timestamps, ...(added && { added }) };
+    return { caller, key, hash, keptUntilMs, first };
   }
 
   /** Goes through all of the log and keeps the first names only. */

@@ -170,7 +170,7 @@ export class FileBackend implements Backend {
     const { recovered, reader, segments } = this.#open();
     const { index, search } = recovered;
     const base = index.last;
-    const hasChecks = requests.some(({ checks }) => checks.length > 0);
+    const hasChecks = requests.some(({ checks, guards }) => checks.length > 0 || guards !== undefined);
     const clear = hasChecks ? await clearFrom(base, { search, behind }) : base;
     const recordedMs = this.#tick();
     const recordedAt = formatTimestamp(recordedMs);

@@ -2,37 +2,40 @@ import { randomUUID } from 'node:crypto';
 import { StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Metrics } from '../../metrics.ts';
+import { addedOf, additionsOf } from '../../model/additions.ts';
 import { isUuid, type NewEvent } from '../../model/event.ts';
 import { EVERYTHING, type Filter, matchesFilter } from '../../model/filter.ts';
-import { type Check, matches } from '../../model/query.ts';
+import { type Check, matches, violationOf } from '../../model/query.ts';
 import { compareTimestamps, formatTimestamp, timestampMicros } from '../../model/timestamp.ts';
 import { ParsedBlock } from '../framing.ts';
 import { extended, keysOf, NOTHING } from '../groups.ts';
 import { idsTaken, loadRefusal, notAdopted } from '../load.ts';
 import { compareBy, compareText } from '../order.ts';
-import type {
-  AggregateGroup,
-  AggregateQuery,
-  AppendOutcome,
-  AppendRequest,
-  Backend,
-  BackendHealth,
-  DocumentQuery,
-  DocumentWrite,
-  EventBlock,
-  Head,
-  LoadBatch,
-  LoggedEvent,
-  ReadQuery,
-  ReadResult,
-  Removal,
-  RemoveOptions,
-  SortKey,
-  StoredAppend,
-  StoredDocument,
-  TagQuery,
-  TypeSummary,
-  Verdict,
+import {
+  type AggregateGroup,
+  type AggregateQuery,
+  type AppendOutcome,
+  type AppendRequest,
+  type Backend,
+  type BackendHealth,
+  type DocumentQuery,
+  type DocumentWrite,
+  type EventBlock,
+  type Head,
+  type LoadBatch,
+  type LoggedEvent,
+  REGISTRY,
+  type ReadQuery,
+  type ReadResult,
+  type Removal,
+  type RemoveOptions,
+  type SortKey,
+  type StoredAppend,
+  type StoredDocument,
+  type TagQuery,
+  type TypeSummary,
+  type Verdict,
+  type Violation,
 } from '../store.ts';
 import { TermIndex } from './term-index.ts';
 
@@ -249,7 +252,8 @@ export class MemoryBackend implements Backend {
       if (position <= after || position > upTo || position === this.#head) continue;
       if (chosen?.has(position) === false) continue;
       if (isThere(event)) removed += 1;
-      const rest: LoggedEvent = { ...event, body: '', isRemoved: true };
+      const { added: _, ...place } = event;
+      const rest: LoggedEvent = { ...place, body: '', isRemoved: true };
       const kept = dropIndex === true ? { ...rest, type: '', terms: [] } : rest;
       this.#log[index] = kept;
       this.#byPosition.set(position, kept);
@@ -272,7 +276,7 @@ export class MemoryBackend implements Backend {
     return { ready: this.#running, checks: { memory: { ok: this.#running, detail } } };
   }
 
-  /** Key, ids, conditions, documents: the first that fails decides. */
+  /** Key, ids, registry, conditions and guards, documents: the first that fails decides. */
   #decide(request: AppendRequest, { base, recordedMs }: { base: number; recordedMs: number }): Verdict {
     const { events, idempotency } = request;
     const known = idempotency && this.#knownKey(keyName(idempotency), recordedMs);
@@ -283,30 +287,51 @@ export class MemoryBackend implements Backend {
     if (taken.length > 0) {
       return { kind: 'ids-taken', taken: taken.sort((a, b) => a.position - b.position) };
     }
-    const violations = this.#violations(request.checks);
-    if (violations.length > 0) return { kind: 'condition-failed', head: base, violations };
-    const indexedFrom = this.#indexedFrom;
-    const condition = request.checks.findIndex((check) => check.after + 1 < indexedFrom);
-    if (condition >= 0) return { kind: 'below-floor', condition, indexedFrom };
+    if (request.registry !== undefined) {
+      const revision = this.#revision(REGISTRY.collection, REGISTRY.key);
+      if (revision !== request.registry) return { kind: 'stale-registry', revision };
+    }
+    const failure = this.#failure([...request.checks, ...(request.guards ?? [])], base);
+    if (failure !== undefined) return failure;
     for (const { collection, key, expectedRevision } of request.writes) {
-      const revision = this.#documents.get(documentName(collection, key))?.revision ?? 0;
+      const revision = this.#revision(collection, key);
       if (revision !== expectedRevision) return { kind: 'stale-document', collection, key, revision };
     }
     return request.dryRun === true ? { kind: 'passed' } : this.#store(request, recordedMs);
   }
 
-  #violations(checks: readonly Check[]): { condition: number; positions: number[] }[] {
-    const violations: { condition: number; positions: number[] }[] = [];
-    for (const [condition, { query, after }] of checks.entries()) {
-      const positions: number[] = [];
-      for (const position of this.#index.forQuery(query, after)) {
-        const event = this.#at(position);
-        if (event.type !== '' && matches(query, event)) positions.push(position);
-        if (positions.length === LIMITS.violationPositionsMax) break;
-      }
-      if (positions.length > 0) violations.push({ condition, positions });
+  /** What speaks against the conditions and guards of a request; undefined where all of them hold. */
+  #failure(checks: readonly Check[], head: number): Verdict | undefined {
+    const indexedFrom = this.#indexedFrom;
+    const violations: Violation[] = [];
+    let unknown: number | undefined;
+    for (const [condition, check] of checks.entries()) {
+      const found = this.#deciding(check);
+      const positions = violationOf(check, found);
+      // Where nothing was found, something may have been where the index was dropped.
+      if (found.length === 0 && check.after + 1 < indexedFrom) unknown ??= condition;
+      else if (positions !== undefined) violations.push({ condition, positions });
     }
-    return violations;
+    if (violations.length > 0) return { kind: 'condition-failed', head, violations };
+    return unknown === undefined ? undefined : { kind: 'below-floor', condition: unknown, indexedFrom };
+  }
+
+  /** The events that decide a check: the first that match, or the last. */
+  #deciding({ query, after, expect }: Check): LoggedEvent[] {
+    const isLast = expect !== undefined && expect !== 'some';
+    const candidates = this.#index.forQuery(query, after);
+    const wanted = expect === undefined ? LIMITS.violationPositionsMax : 1;
+    const found: LoggedEvent[] = [];
+    for (const position of isLast ? candidates.toReversed() : candidates) {
+      const event = this.#at(position);
+      if (event.type !== '' && matches(query, event)) found.push(event);
+      if (found.length === wanted) break;
+    }
+    return found;
+  }
+
+  #revision(collection: string, key: string): number {
+    return this.#documents.get(documentName(collection, key))?.revision ?? 0;
   }
 
   #store({ events, writes, idempotency }: AppendRequest, recordedMs: number): Verdict {
@@ -318,7 +343,8 @@ export class MemoryBackend implements Backend {
       const ids = stored.map((event) => event.id);
       const timestamps = stored.map((event) => event.timestamp);
       const keptUntilMs = recordedMs + LIMITS.idempotencyKeptHours * 3_600_000;
-      const first = { firstPosition, recordedAt, ids, timestamps };
+      const added = additionsOf(events);
+      const first = { firstPosition, recordedAt, ids, timestamps, ...(added && { added }) };
       this.#keys.set(keyName(idempotency), { hash: idempotency.hash, first, keptUntilMs });
     }
     return { kind: 'stored', firstPosition, recordedAt };
@@ -328,7 +354,7 @@ export class MemoryBackend implements Backend {
     const { id, type, terms, body, sent } = event;
     const position = this.#head + 1;
     const timestamp = event.timestamp ?? place.recordedAt;
-    const logged = { ...place, position, id, type, timestamp, terms, body, sent };
+    const logged = { ...place, position, id, type, timestamp, terms, body, sent, ...addedOf(event) };
     this.#keep(logged);
     return logged;
   }

@@ -1,5 +1,6 @@
 import { StoreError } from '../../errors.ts';
 import { isNamed } from '../../model/event.ts';
+import type { Check, CompiledItem } from '../../model/query.ts';
 import { timestampMicros } from '../../model/timestamp.ts';
 import type { AppendOutcome, AppendRequest, Behind, Verdict } from '../store.ts';
 import {
@@ -11,7 +12,7 @@ import {
   timestamptzArray,
   uuidArray,
 } from './binary.ts';
-import { fromTimestamptz } from './rows.ts';
+import { addedText, fromTimestamptz, readAdded } from './rows.ts';
 
 /** The arguments of the SQL function `append`, and what its answer means. Requests are numbered from 0. */
 
@@ -25,10 +26,14 @@ export type Refusal =
       readonly recorded: string;
       readonly ids: string[];
       readonly timestamps: string[];
+      /** JSON for each event, empty where nothing was added to it; null where nothing was to any. */
+      readonly added: string[] | null;
     }
   | { readonly r: number; readonly kind: 'ids'; readonly ids: string[] }
+  | { readonly r: number; readonly kind: 'registry'; readonly revision: number }
+  /** Conditions, and guards behind them. */
   | { readonly r: number; readonly kind: 'condition'; readonly c: number; readonly positions: number[] }
-  /** No condition of it failed, and condition `c` reaches below position `from`, where the index begins. */
+  /** None of them failed, and condition `c` reaches below position `from`, where the index begins. */
   | { readonly r: number; readonly kind: 'floor'; readonly c: number; readonly from: number }
   | {
       readonly r: number;
@@ -38,13 +43,13 @@ export type Refusal =
       readonly revision: number;
     };
 
-/** Arguments 3 to 29 of `append`, in its order. */
+/** Arguments 3 to 33 of `append`, in its order. */
 export function encodeAppend(
   requests: readonly AppendRequest[],
   behind: Behind | undefined,
   typeId: (type: string) => number,
 ): unknown[] {
-  const request: number[] = [];
+  const eventRequest: number[] = [];
   const store: boolean[] = [];
   const id: string[] = [];
   const type: number[] = [];
@@ -53,6 +58,7 @@ export function encodeAppend(
   const parts: number[] = [];
   const sent: number[] = [];
   const body: string[] = [];
+  let hasAdded = false;
   const term: string[] = [];
   const termEvent: number[] = [];
   const knownId: string[] = [];
@@ -67,15 +73,34 @@ export function encodeAppend(
   let onesAfter = Number.MAX_SAFE_INTEGER;
   const checks: object[] = [];
   let checksAfter = Number.MAX_SAFE_INTEGER;
+  const expected: object[] = [];
+  const registryRequest: number[] = [];
+  const registryRevision: number[] = [];
   const keys: object[] = [];
   const writes: object[] = [];
 
-  for (const [
-    r,
-    { events, checks: guards, writes: documents, idempotency, dryRun = false },
-  ] of requests.entries()) {
+  /** One that expects none: a condition, or a guard that is decided like one. */
+  const expectNone = (r: number, c: number, { query, after }: Check) => {
+    for (const item of query.items ?? ANYTHING) {
+      const [tag, ...others] = item.terms;
+      if (tag !== undefined && others.length === 0 && (item.types?.size ?? 0) <= 1) {
+        ones.request.push(r);
+        ones.condition.push(c);
+        ones.after.push(after);
+        ones.tag.push(tag);
+        ones.type.push(item.types === undefined ? '' : ([...item.types][0] as string));
+        onesAfter = Math.min(onesAfter, after);
+        continue;
+      }
+      checksAfter = Math.min(checksAfter, after);
+      checks.push({ r, c, a: after, t: item.types === undefined ? null : [...item.types], g: item.terms });
+    }
+  };
+
+  for (const [r, request] of requests.entries()) {
+    const { events, guards, registry, writes: documents, idempotency, dryRun = false } = request;
     for (const [index, event] of events.entries()) {
-      request.push(r);
+      eventRequest.push(r);
       store.push(!dryRun);
       id.push(event.id);
       type.push(typeId(event.type));
@@ -84,6 +109,7 @@ export function encodeAppend(
       parts.push(events.length);
       sent.push(event.sent);
       body.push(event.body);
+      if (event.added !== undefined) hasAdded = true;
       for (const one of event.terms) {
         term.push(one);
         termEvent.push(id.length);
@@ -93,21 +119,17 @@ export function encodeAppend(
         knownRequest.push(r);
       }
     }
-    for (const [c, { query, after }] of guards.entries()) {
-      for (const item of query.items ?? [{ types: undefined, terms: [] }]) {
-        const [tag, ...others] = item.terms;
-        if (tag !== undefined && others.length === 0 && (item.types?.size ?? 0) <= 1) {
-          ones.request.push(r);
-          ones.condition.push(c);
-          ones.after.push(after);
-          ones.tag.push(tag);
-          ones.type.push(item.types === undefined ? '' : ([...item.types][0] as string));
-          onesAfter = Math.min(onesAfter, after);
-          continue;
-        }
-        checksAfter = Math.min(checksAfter, after);
-        checks.push({ r, c, a: after, t: item.types === undefined ? null : [...item.types], g: item.terms });
+    for (const [c, check] of request.checks.entries()) expectNone(r, c, check);
+    if (guards !== undefined) {
+      for (const [index, guard] of guards.entries()) {
+        const c = request.checks.length + index;
+        if (guard.expect === undefined) expectNone(r, c, guard);
+        else expected.push(...expectedItems(r, c, guard));
       }
+    }
+    if (registry !== undefined) {
+      registryRequest.push(r);
+      registryRevision.push(registry);
     }
     if (idempotency !== undefined) keys.push({ r, s: !dryRun, ...idempotency });
     for (const { collection, key, expectedRevision, body: text } of documents) {
@@ -115,7 +137,7 @@ export function encodeAppend(
     }
   }
   return [
-    int4Array(request),
+    int4Array(eventRequest),
     boolArray(store),
     uuidArray(id),
     int4Array(type),
@@ -124,6 +146,7 @@ export function encodeAppend(
     int2Array(parts),
     int2Array(sent),
     textArray(body),
+    hasAdded ? textArray(requests.flatMap(({ events }) => events.map(addedText))) : null,
     textArray(term),
     int4Array(termEvent),
     uuidArray(knownId),
@@ -136,6 +159,9 @@ export function encodeAppend(
     onesAfter,
     checks.length === 0 ? null : JSON.stringify(checks),
     checksAfter,
+    expected.length === 0 ? null : JSON.stringify(expected),
+    registryRequest.length === 0 ? null : int4Array(registryRequest),
+    registryRequest.length === 0 ? null : int8Array(registryRevision),
     keys.length === 0 ? null : JSON.stringify(keys),
     writes.length === 0 ? null : JSON.stringify(writes),
     behind?.clear,
@@ -143,6 +169,24 @@ export function encodeAppend(
     behind?.firstId,
     behind?.lastId,
   ];
+}
+
+const ANYTHING: readonly CompiledItem[] = [{ types: undefined, terms: [] }];
+const NOTHING: readonly CompiledItem[] = [{ types: new Set(), terms: [] }];
+
+/** The items of a guard that expects an event. A query that nothing can match is still to be told about. */
+function expectedItems(r: number, c: number, { query: { items }, after, expect }: Check): object[] {
+  const last = expect === 'some' ? undefined : expect;
+  const all = items === undefined ? ANYTHING : items.length === 0 ? NOTHING : items;
+  return all.map(({ types, terms }) => ({
+    r,
+    c,
+    a: after,
+    t: types === undefined ? null : [...types],
+    g: terms,
+    w: last === undefined ? null : [...last.types],
+    n: last?.orNone === true,
+  }));
 }
 
 interface Answer {
@@ -185,11 +229,14 @@ function refused(request: AppendRequest, refusals: readonly Refusal[], answer: A
           recordedAt: fromIso(first.recorded),
           ids: first.ids,
           timestamps: first.timestamps.map(fromIso),
+          ...(first.added && { added: first.added.map((text) => readAdded(text) ?? []) }),
         },
       };
     case 'ids':
       if (answer.taken instanceof StoreError) return { kind: 'failed', error: answer.taken };
       return { kind: 'ids-taken', taken: answer.taken.get(first.r) ?? [] };
+    case 'registry':
+      return { kind: 'stale-registry', revision: first.revision };
     case 'floor':
       return { kind: 'below-floor', condition: first.c, indexedFrom: first.from };
     case 'document':

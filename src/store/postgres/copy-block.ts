@@ -31,17 +31,21 @@ export interface Tuples {
   readonly lastPosition: number;
 }
 
-/**
- * Splits the chunks of a binary COPY into tuples. The body is the last field; more fields of fixed width may stand
- * between it and the type.
- */
+/** More fields of fixed width may stand between the type and the body, and others behind it. */
+export interface TupleLayout {
+  /** Where in a tuple the body begins. */
+  readonly bodyAt: number;
+  readonly fieldsBehind: number;
+}
+
+/** Splits the chunks of a binary COPY into tuples. */
 export class TupleParser {
-  readonly #bodyAt: number;
+  readonly #layout: TupleLayout;
   #rest: Buffer = Buffer.alloc(0);
   #headerLeft = SIGNATURE_BYTES;
 
-  constructor(bodyAt: number = AT.body) {
-    this.#bodyAt = bodyAt;
+  constructor(layout: TupleLayout = { bodyAt: AT.body, fieldsBehind: 0 }) {
+    this.#layout = layout;
   }
 
   push(chunk: Buffer): Tuples | undefined {
@@ -58,9 +62,12 @@ export class TupleParser {
     const types = new Set<number>();
     let at = 0;
     let last = 0;
-    const bodyAt = this.#bodyAt;
+    const { bodyAt, fieldsBehind } = this.#layout;
     while (at + bodyAt <= bytes.length && bytes.readInt16BE(at) >= 0) {
-      const end = at + bodyAt + bytes.readInt32BE(at + bodyAt - 4);
+      let end = at + bodyAt + bytes.readInt32BE(at + bodyAt - 4);
+      for (let field = 0; field < fieldsBehind && end <= bytes.length; field += 1) {
+        end += end + 4 <= bytes.length ? 4 + bytes.readInt32BE(end) : 4;
+      }
       if (end > bytes.length) break;
       offsets.push(at);
       types.add(bytes.readInt32BE(at + AT.type));

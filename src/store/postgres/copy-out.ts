@@ -1,17 +1,16 @@
 import { to as copyTo } from 'pg-copy-streams';
 import type { Connections } from './connections.ts';
-import { TupleParser, type Tuples } from './copy-block.ts';
+import { type TupleLayout, TupleParser, type Tuples } from './copy-block.ts';
 
 const BLOCK_BYTES = 256 * 1024;
 
 /**
- * The tuples of a binary COPY, a few blocks ahead of who takes them. `bodyAt` says where in a tuple the body
- * begins, as for TupleParser. Whoever stops early, or aborts, ends the statement.
+ * The tuples of a binary COPY, a few blocks ahead of who takes them. `layout` is that of TupleParser. Whoever stops early, or aborts, ends the statement.
  */
 export async function* copiedOut(
   connections: Connections,
   text: string,
-  { what, signal, bodyAt }: { what: string; signal: AbortSignal; bodyAt?: number },
+  { what, signal, layout }: { what: string; signal: AbortSignal; layout?: TupleLayout },
 ): AsyncGenerator<Tuples> {
   const blocks = new Handover<Tuples>();
   const done = connections.withClient(what, async (client) => {
@@ -19,7 +18,7 @@ export async function* copiedOut(
     const abort = () => stream.destroy(new Error('the reader has gone away'));
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const parser = new TupleParser(bodyAt);
+      const parser = new TupleParser(layout);
       for await (const chunk of stream) {
         const tuples = parser.push(chunk as Buffer);
         if (tuples === undefined) continue;

@@ -14,6 +14,7 @@ import {
 } from './binary.ts';
 import type { Connections } from './connections.ts';
 import { isOutcomeUnknown, sqlState, translate } from './errors.ts';
+import { addedText } from './rows.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
 
 /** The positions of a load do not stand above the head. */
@@ -80,7 +81,7 @@ export class Loader {
         this.#partitionEnd = Number(row?.[0]);
       }
       await this.#call(
-        `select ${this.#schema}.load($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)`,
+        `select ${this.#schema}.load($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)`,
         encodeLoad({ events, documents }, (type) => this.#types.id(type)),
       );
     } catch (error) {
@@ -146,6 +147,7 @@ function encodeLoad({ events, documents }: Required<LoadBatch>, typeId: (type: s
     int2Array(events.map(({ parts }) => parts)),
     int2Array(events.map(({ sent }) => sent)),
     textArray(events.map(({ body }) => body)),
+    events.some(({ added }) => added !== undefined) ? textArray(events.map(addedText)) : null,
     textArray(term),
     int4Array(termEvent),
     events.some(({ isRemoved }) => isRemoved)

@@ -4,7 +4,7 @@ import type { LoggedEvent } from '../store.ts';
 import type { Connections } from './connections.ts';
 import { AT, readPosition, readTimestamp, readUuid, type Tuples } from './copy-block.ts';
 import { copiedOut } from './copy-out.ts';
-import { fromTimestamptz } from './rows.ts';
+import { fromTimestamptz, readAdded } from './rows.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
 
 /**
@@ -12,6 +12,8 @@ import type { TypeCatalogue } from './type-catalogue.ts';
  * All that comes before them stands as in a scan.
  */
 const FIELDS = { part: 70, parts: 76, sent: 82, body: 88 } as const;
+/** Behind the body, each with its length: `added`. */
+const FIELDS_BEHIND = 1;
 const WINDOW_BYTES = 8 * 1024 * 1024;
 const FIRST_WINDOW = 2048;
 
@@ -30,7 +32,7 @@ export async function* logged(
   while (from < upTo && !signal.aborted) {
     const to = Math.min(upTo, from + positions);
     // COPY takes no parameters; all that is put into its text are whole numbers.
-    const text = `copy (select position, recorded_at, timestamp, id, type, part, parts, sent, body from ${schema}.events
+    const text = `copy (select position, recorded_at, timestamp, id, type, part, parts, sent, body, added from ${schema}.events
       where position > ${from} and position <= ${to} order by position) to stdout (format binary)`;
     let events = 0;
     let bytes = 0;
@@ -38,7 +40,7 @@ export async function* logged(
     for await (const tuples of copiedOut(connections, text, {
       what: 'reading the log',
       signal,
-      bodyAt: FIELDS.body,
+      layout: { bodyAt: FIELDS.body, fieldsBehind: FIELDS_BEHIND },
     })) {
       events += tuples.offsets.length;
       bytes += tuples.bytes.length;
@@ -108,17 +110,19 @@ async function restsOf(
 function toLogged({ bytes, offsets }: Tuples, typeName: (id: number) => string): LoggedEvent[] {
   return offsets.map((at) => {
     const body = at + FIELDS.body;
+    const bodyEnd = body + bytes.readInt32BE(body - 4);
     const event = {
       position: readPosition(bytes, at + AT.position),
       recordedAt: readTimestamp(bytes, at + AT.recordedAt),
       timestamp: readTimestamp(bytes, at + AT.timestamp),
       id: readUuid(bytes, at + AT.id),
       type: typeName(bytes.readInt32BE(at + AT.type)),
-      body: bytes.toString('utf8', body, body + bytes.readInt32BE(body - 4)),
+      body: bytes.toString('utf8', body, bodyEnd),
       part: bytes.readInt16BE(at + FIELDS.part),
       parts: bytes.readInt16BE(at + FIELDS.parts),
       sent: bytes.readInt16BE(at + FIELDS.sent),
     };
-    return { ...event, terms: termsOf(event) };
+    const added = readAdded(bytes.toString('utf8', bodyEnd + 4, bodyEnd + 4 + bytes.readInt32BE(bodyEnd)));
+    return { ...event, terms: termsOf(event), ...(added && { added }) };
   });
 }

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../../model/event.ts';
+import type { NewEvent, StoredEvent } from '../../model/event.ts';
 import type { TakenEvent } from '../store.ts';
 
 /** Turns the text of PostgreSQL's columns into the text of the contract. */
@@ -28,16 +28,30 @@ export function toStoredEvent(row: Row, typeName: (id: number) => string): Store
   };
 }
 
-/** Columns of an event followed by part, parts and sent; without a time of recording it was removed. */
+/** The column `added` of an event: JSON, or empty. */
+export function addedText({ added }: Pick<NewEvent, 'added'>): string {
+  return added === undefined || added.length === 0 ? '' : JSON.stringify(added);
+}
+
+export function readAdded(text: string | null | undefined): readonly string[] | undefined {
+  return text == null || text === '' ? undefined : JSON.parse(text);
+}
+
+/** Columns of an event followed by those of its origin. */
+export const TAKEN_COLUMNS = `${EVENT_COLUMNS}, e.part, e.parts, e.sent, e.added`;
+
+/** Reads TAKEN_COLUMNS; without a time of recording it was removed. */
 export function toTakenEvent(row: Row, typeName: (id: number) => string): TakenEvent {
   if (row[1] === null) {
     const nothing = { recordedAt: '', timestamp: '', type: '', body: '', part: 0, parts: 0, sent: 0 };
     return { ...nothing, position: Number(row[0]), id: row[3] as string, isRemoved: true };
   }
+  const added = readAdded(row[9]);
   return {
     ...toStoredEvent(row, typeName),
     part: Number(row[6]),
     parts: Number(row[7]),
     sent: Number(row[8]),
+    ...(added && { added }),
   };
 }

@@ -9,7 +9,7 @@ import { decodeOutcome, encodeAppend, type Refusal } from './append-call.ts';
 import type { Connections, Logger } from './connections.ts';
 import { FENCED, isOutcomeUnknown, sqlState, translate } from './errors.ts';
 import type { PostgresOptions } from './options.ts';
-import { EVENT_COLUMNS, fromTimestamptz, toTakenEvent } from './rows.ts';
+import { fromTimestamptz, TAKEN_COLUMNS, toTakenEvent } from './rows.ts';
 import type { TypeCatalogue } from './type-catalogue.ts';
 
 /**
@@ -200,7 +200,7 @@ export class Writer {
         name: 'append',
         text: `select base, recorded, clock_behind, refused from ${this.#options.schema}.append(
                  $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,
-                 $20,$21,$22,$23,$24,$25,$26,$27,$28,$29)`,
+                 $20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33)`,
         values: [this.#writer, session.epoch, ...encoded],
         rowMode: 'array',
       })
@@ -290,7 +290,7 @@ export class Writer {
     const ids = requests.flatMap(({ events }) => events.map(({ id }) => id));
     const { rows } = await timeboxed(session.client, () =>
       session.client.query<(string | null)[]>({
-        text: `select ${EVENT_COLUMNS}, e.part, e.parts, e.sent
+        text: `select ${TAKEN_COLUMNS}
                  from ${this.#options.schema}.event_ids i join ${this.#options.schema}.events e using (position)
                 where i.id = any ($1::uuid[]) order by e.position`,
         values: [ids],
@@ -339,7 +339,7 @@ export class Writer {
     if (wanted.length === 0) return new Map();
     const rows = await this.#connections.query(
       'reading events by id',
-      `select i.position, e.recorded_at, e.timestamp, i.id, e.type, e.body, e.part, e.parts, e.sent
+      `select i.position, e.recorded_at, e.timestamp, i.id, e.type, e.body, e.part, e.parts, e.sent, e.added
          from ${this.#options.schema}.event_ids i left join ${this.#options.schema}.events e using (position)
         where i.id = any ($1::uuid[]) order by i.position`,
       [wanted],
