@@ -38,3 +38,17 @@ export function textOf(page: string): string {
 export function decoded(text: string): string {
   return text.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
 }
+
+/** Would run, break out of an attribute, an element or a template, if it were not escaped. */
+export const EVIL = `"'><script>alert(1)</script><img src=x onerror=alert(2)>\`\${3}</style></code>&lt;b&gt;`;
+
+/** Fails where a text of others became markup. */
+export function checkHarmless(t: Test, page: string, name: string): void {
+  checkHtml(t, page, name);
+  t.equal(page.split('<script').length, 2, `${name} has the one script`);
+  t.equal(page.split('<style').length, 2, `${name} has the one style sheet`);
+  t.notMatch(page, /<img|<b>/, name);
+  for (const [tag] of page.replace(/<(style|script)>[\s\S]*?<\/\1>/g, '').matchAll(/<[a-z][^<>]*>/g)) {
+    if (/\son\w+=|javascript:/i.test(tag.replace(/"[^"]*"/g, '""'))) t.fail(`${name}: ${tag}`);
+  }
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { LOOKED_MAX } from '../../src/registry/type-activity.ts';
-import { checkHtml, decoded, textOf } from '../helpers/html.ts';
+import { checkHarmless, checkHtml, decoded, EVIL, textOf } from '../helpers/html.ts';
 import { bodyOf, type HttpService, startHttpService } from '../helpers/http-service.ts';
 import { append, refusal } from './stage.ts';
 
@@ -29,6 +29,7 @@ const SECOND = {
   properties: {
     issueId: { type: 'string', pattern: '^[0-9]+$' },
     state: { enum: ['open', 'closed', 'merged'] },
+    note: { type: 'string' },
     assignee: { $ref: '#/$defs/Person', description: 'Who has it.' },
     labels: {
       type: 'array',
@@ -37,6 +38,8 @@ const SECOND = {
     },
   },
 };
+
+const assigned = { type: 'ISSUE.ASSIGNED', data: { issue: '1' } };
 
 /** A service with one type that has everything, one without anything, and a rule. */
 async function stage(t: Test): Promise<HttpService> {
@@ -54,7 +57,7 @@ async function stage(t: Test): Promise<HttpService> {
     metadataSchema: { type: 'object', properties: { source: { const: 'tracker' } } },
     upcast: [{ op: 'rename', path: '/issue', to: 'issueId' }],
     examples: [
-      { tags: { issueId: '42' }, metadata: { source: 'tracker' }, data: { issueId: '42', state: "it's" } },
+      { tags: { issueId: '42' }, metadata: { source: 'tracker' }, data: { issueId: '42', note: "it's" } },
     ],
   });
   await registry.putType('CODE.MERGED', { enforcement: 'off' });
@@ -77,7 +80,7 @@ t.test(
   'the list shows every type by the first segment of its name, also what is not registered',
   async (t) => {
     const stele = await stage(t);
-    await append(stele, [{ type: 'ISSUE.ASSIGNED' }, { type: 'ISSUE.ASSIGNED' }, { type: 'WILD.ONE' }]);
+    await append(stele, [assigned, assigned, { type: 'WILD.ONE' }]);
     const page = await pageAt(stele, '/catalogue');
     checkHtml(t, page, 'the list');
     const text = textOf(page);
@@ -158,7 +161,7 @@ t.test('the curl of an example sends the example, whatever stands in it', async 
     version: 2,
     tags: { issueId: '42' },
     metadata: { source: 'tracker' },
-    data: { issueId: '42', state: "it's" },
+    data: { issueId: '42', note: "it's" },
   });
 });
 
@@ -192,14 +195,15 @@ t.test('the difference of two versions names each member, and how data is upcast
 
 t.test('a page says who emitted a type lately, and how often', async (t) => {
   const stele = await stage(t);
-  const event = (metadata: object, version = 1) => ({ type: 'CODE.MERGED', metadata, version });
+  await stele.service.registry.putType('BUILD.DONE', {});
+  const event = (metadata: object, version = 1) => ({ type: 'BUILD.DONE', metadata, version });
   await append(stele, [
     event({ source: 'github', actorType: 'agent', actorId: 'a-7' }),
     event({ source: 'github', actorType: 'agent', actorId: 'a-7' }, 2),
     event({ eventSource: 'plugin' }),
-    { type: 'ISSUE.ASSIGNED' },
+    assigned,
   ]);
-  const few = textOf(await pageAt(stele, '/catalogue/CODE.MERGED'));
+  const few = textOf(await pageAt(stele, '/catalogue/BUILD.DONE'));
   t.match(few, /In the log 3 events Last 24 hours 3 events Last 7 days 3 events/);
   t.match(few, /All events of the type/);
   t.match(few, /Last github agent a-7 1, 2 2 20.* plugin not said 1 1 20/);
@@ -209,7 +213,7 @@ t.test('a page says who emitted a type lately, and how often', async (t) => {
       Array.from({ length: 100 }, () => event({ source: 'ci' })),
     );
   }
-  const many = textOf(await pageAt(stele, '/catalogue/CODE.MERGED'));
+  const many = textOf(await pageAt(stele, '/catalogue/BUILD.DONE'));
   t.match(many, new RegExp(`In the log ${LOOKED_MAX + 3} events Last 24 hours ${LOOKED_MAX} events or more`));
   t.match(many, new RegExp(`The newest ${LOOKED_MAX} events of the type`));
   t.notMatch(many, /github/, 'only the newest are looked at');
@@ -226,68 +230,28 @@ t.test('what the log tells is kept for a moment, however much is appended', asyn
   t.match(await pageAt(stele, '/catalogue/A'), /Now it is described/, 'what is registered is shown at once');
 });
 
-t.test('nothing that others wrote becomes markup', async (t) => {
+t.test('nothing that a client sent becomes markup', async (t) => {
   const stele = await startHttpService(t, { argv: ['--cache-ttl-ms', '0'] });
   const { registry } = stele.service;
-  const evil = `"'><script>alert(1)</script><img src=x onerror=alert(2)>\`\${3}</style></code>&lt;b&gt;`;
-  const schema = {
-    title: evil,
-    description: evil,
-    type: 'object',
-    $defs: { [evil]: { type: 'object', properties: { [evil]: {} } } },
-    properties: {
-      [evil]: { type: 'string', description: evil, pattern: evil, default: evil, enum: [evil], format: evil },
-      other: { $ref: `#/$defs/${encodeURIComponent(evil.replaceAll('/', '~1'))}` },
-      forms: { oneOf: [{ title: evil, properties: { a: {} } }, { const: evil }] },
-      list: { type: 'array', items: { enum: [evil] }, contains: { const: evil } },
-    },
-    required: [evil, `${evil}2`],
-    dependentRequired: { [evil]: [evil] },
-    patternProperties: { [evil]: { type: evil } },
-  };
-  await registry.putType('EVIL.A', { description: evil, tagsFromData: { a: `/${evil}` } });
-  const upcast = [
-    { op: 'set', path: `/${evil}`, value: evil },
-    { op: 'rename', path: `/${evil}`, to: evil },
-  ] as const;
-  await registry.addVersion('EVIL.A', { schema: true });
-  await registry.addVersion('EVIL.A', {
-    schema,
-    tagsSchema: schema,
-    metadataSchema: schema,
-    upcast: [...upcast],
-    examples: [{ data: { [evil]: evil } }],
-  });
-  await registry.putRule('evil', {
-    kind: 'compare',
-    types: ['EVIL.A'],
-    left: `/${evil}`,
-    operator: 'in',
-    right: [evil],
-  });
-  await registry.putRule('evil-2', {
-    kind: 'requires',
-    types: ['EVIL.A'],
-    query: { items: [{ tags: { a: evil } }] },
-  });
+  await registry.putType('EVIL.A', { description: EVIL });
+  const schema = { type: 'object', properties: { [EVIL]: { description: EVIL, enum: [EVIL] } } };
+  await registry.addVersion('EVIL.A', { schema, examples: [{ data: { [EVIL]: EVIL } }] });
   await append(stele, [
-    { type: 'EVIL.A', tags: { a: evil }, metadata: { source: evil, actorId: evil, actorType: evil } },
+    {
+      type: 'EVIL.A',
+      tags: { a: EVIL },
+      metadata: { source: EVIL, actorId: EVIL, actorType: EVIL },
+      data: { [EVIL]: EVIL },
+    },
   ]);
-  const paths = ['', '/EVIL.A', '/EVIL.A?version=1', '/EVIL.A/diff', `?q=${encodeURIComponent(evil)}`];
-  for (const path of paths) {
-    const page = await pageAt(stele, `/catalogue${path}`);
-    checkHtml(t, page, path);
-    t.equal(page.split('<script').length, 2, `${path} has the one script`);
-    t.equal(page.split('<style').length, 2, `${path} has the one style sheet`);
-    t.notMatch(page, /<img|<b>/, path);
-    t.ok(
-      textOf(page).includes('<script>alert(1)</script>') || path.includes('version=1'),
-      `${path} shows it as text`,
-    );
-    for (const [tag] of page.replace(/<(style|script)>[\s\S]*?<\/\1>/g, '').matchAll(/<[a-z][^<>]*>/g)) {
-      if (/\son\w+=|javascript:/i.test(tag.replace(/"[^"]*"/g, '""'))) t.fail(`${path}: ${tag}`);
-    }
+  for (const path of ['', '/EVIL.A', '/EVIL.A/diff', `?q=${encodeURIComponent(EVIL)}`]) {
+    checkHarmless(t, await pageAt(stele, `/catalogue${path}`), path);
   }
+  t.match(textOf(await pageAt(stele, '/catalogue/EVIL.A')), /Source Actor Versions Events Last "'><script>/);
+  t.match(
+    await pageAt(stele, `/catalogue?q=${encodeURIComponent(EVIL)}`),
+    /value="&#34;&#39;&#62;&#60;script/,
+  );
 });
 
 t.test('a page runs and loads only what stands in it', async (t) => {
@@ -381,7 +345,7 @@ t.test('/asyncapi.json is what is registered, and has a tag that changes with it
   const known = { headers: { 'if-none-match': `${first.headers['etag']}` } };
   const again = await stele.call('/asyncapi.json', known);
   t.match(again, { status: 304, text: '' });
-  await append(stele, [{ type: 'ISSUE.ASSIGNED' }]);
+  await append(stele, [assigned]);
   t.equal((await stele.call('/asyncapi.json', known)).status, 304, 'events change nothing');
   await stele.service.registry.putType('NEW.ONE', {});
   const changed = await stele.call('/asyncapi.json', known);
