@@ -8,7 +8,12 @@ export interface Command {
   help(): string;
   /** @returns the exit code, one of EXIT. What it throws is reported and turned into a code by main.ts. */
   run(argv: readonly string[]): Promise<number>;
+  /** Verbs of the second order, such as `load` of `stele types load`. Without one of them `run` is called. */
+  readonly verbs?: Verbs;
 }
+
+/** Verbs by their names. Each is loaded when it is used: `stele help` answers at once. */
+export type Verbs = Readonly<Record<string, () => Promise<{ command: Command }>>>;
 
 /** Exit codes, for scripts. A process that was ended by a signal has the shell's code for it, such as 130. */
 export const EXIT = {

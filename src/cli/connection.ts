@@ -1,4 +1,4 @@
-import { type Client, createClient } from '../client/index.ts';
+import { type Client, type ClientOptions, createClient } from '../client/index.ts';
 import { loadClientSettings } from '../config.ts';
 import { type Arguments, type FlagNames, wholeNumber } from './command.ts';
 import { tell } from './terminal.ts';
@@ -13,14 +13,20 @@ export const CONNECTION_HELP = `Which service:
 
 /** A client of the service that the flags name; tells when it has to try again. */
 export function connect(args: Arguments): Client {
-  const { url, key } = loadClientSettings({ url: args.value('url'), keyFile: args.value('key-file') });
+  return createClient(connectionOptions(args));
+}
+
+/** How the service that the flags name is reached; `--against` of the verbs that have it is another name of `--url`. */
+export function connectionOptions(args: Arguments): ClientOptions {
+  const named = args.value('url') ?? args.value('against');
+  const { url, key } = loadClientSettings({ url: named, keyFile: args.value('key-file') });
   const seconds = wholeNumber(args, 'retry-seconds', { min: 0, max: 86_400 }) ?? 30;
-  return createClient({
+  return {
     url,
     key,
     retryForMs: seconds * 1000,
     onRetry: ({ error, delayMs }) => {
       tell(`stele: ${error.code}: ${error.message} Trying again in ${(delayMs / 1000).toFixed(1)} s.`);
     },
-  });
+  };
 }

@@ -4,7 +4,6 @@ import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
 import { isNamed, type NewEvent } from '../model/event.ts';
 import type { AppendAnswer, GroupCommit } from '../store/group-commit.ts';
-import { conditionFailed } from '../store/refusals.ts';
 import type { AppendRequest } from '../store/store.ts';
 import type { Examination, Examiner, Finding } from './examination.ts';
 import { type Guard, ruleViolation } from './judged-request.ts';
@@ -132,9 +131,8 @@ export class Admission {
       case 'stale-registry':
         return undefined;
       case 'guard-failed': {
+        // Guards are counted on behind the conditions, all of which hold.
         const conditions = request.checks.length;
-        const failed = answer.violations.filter(({ condition }) => condition < conditions);
-        if (failed.length > 0) throw conditionFailed(answer.head, failed);
         throw rulesBroken(answer.violations.flatMap(({ condition }) => guards[condition - conditions] ?? []));
       }
       case 'stale-document':

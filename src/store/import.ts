@@ -2,16 +2,16 @@ import { type ErrorCode, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import {
   type EventContext,
+  type EventOrigin,
   isNamed,
   type NewEvent,
-  parseBody,
   readEvent,
   type StoredEvent,
 } from '../model/event.ts';
 import { compileFilter } from '../model/filter.ts';
-import { isSameJson } from '../model/json-value.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
 import type { AppendAnswer } from './group-commit.ts';
+import { isSameContent } from './replay.ts';
 import type { AppendRequest, Backend } from './store.ts';
 
 /**
@@ -292,10 +292,11 @@ function handOver(
   return { answer: append(request, onHandedOver), handedOver };
 }
 
+/** What is stored under the ids of some events, with what was added to it there. */
 async function storedEvents(
   entries: readonly Entry[],
   backend: Backend,
-): Promise<ReadonlyMap<string, StoredEvent>> {
+): Promise<ReadonlyMap<string, StoredEvent & Pick<EventOrigin, 'sent' | 'added'>>> {
   const filter = compileFilter({ eventIds: entries.map(({ event }) => event.id) });
   const { events } = await backend.read({
     filter,
@@ -304,13 +305,30 @@ async function storedEvents(
     limit: entries.length,
     offset: 0,
   });
-  return new Map(events.map((event) => [event.id, event]));
+  const found = new Map(events.map((event) => [event.id, { ...event, sent: 0 }]));
+  const sent = new Map(entries.map(({ event }) => [event.id, event]));
+  const isOther = (event: StoredEvent) =>
+    !isSameContent(sent.get(event.id) as NewEvent, { ...event, sent: 0 });
+  // Only of what differs it has to be known why; mostly that is nothing, or a block of events.
+  for (const { after, upTo } of stretches(events.filter(isOther).map(({ position }) => position))) {
+    for await (const block of backend.records({ after, upTo }, { signal: NEVER })) {
+      for (const event of block) if (found.has(event.id)) found.set(event.id, event);
+    }
+  }
+  return found;
 }
 
-function isSameContent(event: NewEvent, stored: StoredEvent): boolean {
-  if (event.type !== stored.type) return false;
-  if (event.timestamp !== null && event.timestamp !== stored.timestamp) return false;
-  return isSameJson(parseBody(event.body), parseBody(stored.body));
+const NEVER = new AbortController().signal;
+
+/** Ascending positions as stretches without gaps. */
+function stretches(positions: readonly number[]): { after: number; upTo: number }[] {
+  const found: { after: number; upTo: number }[] = [];
+  for (const position of positions) {
+    const last = found.at(-1);
+    if (last?.upTo === position - 1) last.upTo = position;
+    else found.push({ after: position - 1, upTo: position });
+  }
+  return found;
 }
 
 function isOverload(error: unknown): boolean {

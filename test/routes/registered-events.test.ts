@@ -361,7 +361,7 @@ t.test('lines of an import that are refused do not keep the others out', async (
   const stored = await read(stele);
   const expected = lines.filter(({ data }) => typeof data.n === 'number').map(({ data }) => data.n);
   t.strictSame(
-    stored.map(({ data }) => data['n']),
+    stored.map(({ data }) => (data as { n: number }).n),
     expected,
     'in the order of the lines',
   );
