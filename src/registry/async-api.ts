@@ -26,7 +26,7 @@ export function asyncApiDocument(state: RegistryState, { version }: { version: s
     asyncapi: ASYNC_API_VERSION,
     info: {
       title: 'Stele: the events of the log',
-      version: `${version}+registry.${state.revision}`,
+      version: state.revision === 0 ? version : `${version}+registry.${state.revision}`,
       description: [
         'The registered event types, from the point of view of an application: it appends events and follows the log.',
         'Where the service takes unregistered types, and where the enforcement of a type is `off` or `warn`, the log may also hold events that no message here describes. Events keep the version that they were stored under.',

@@ -67,7 +67,7 @@ ${aside !== undefined && html`<nav class="aside" aria-label="On this page">${asi
 ${content}
 </main>
 </div>
-<footer><p>Stele ${version}${at === 'catalogue' && html`, registry at revision ${revision}`}</p></footer>
+<footer><p>Stele ${version}${at === 'catalogue' && revision > 0 && html`, registry at revision ${revision}`}</p></footer>
 <script>${Html.verbatim(SCRIPT)}</script>
 </body>
 </html>

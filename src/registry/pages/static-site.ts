@@ -6,6 +6,9 @@ import { listPage } from './list-page.ts';
 import type { Links, Site } from './site.ts';
 import { typePage } from './type-page.ts';
 
+/** Beside `index.html` and `asyncapi.json` all files are in these. */
+export const STATIC_FOLDERS = ['types', 'versions', 'changes'] as const;
+
 /**
  * The pages as files: their paths, with `/`, and what they hold. Links are relative and name files, so that the folder opens from a
  * disk and from under any path of a server. The same state always gives the same files.

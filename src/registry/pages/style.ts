@@ -96,7 +96,7 @@ td, th { vertical-align: top; padding: 0.5rem 1.25rem 0.5rem 0.2rem; border-bott
 td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .schema { table-layout: fixed; }
 .schema th:nth-child(1) { width: 25%; } .schema th:nth-child(2) { width: 15%; } .schema th:nth-child(3) { width: 6.2rem; } .schema th:nth-child(4) { width: 23%; }
-.schema tbody th { font-weight: 500; }
+.schema tbody th code { font-size: 0.85rem; font-weight: 600; }
 .schema .form > th { font-family: inherit; font-style: italic; font-weight: 400; color: var(--muted); }
 .schema .must { color: var(--accent); }
 .schema ul { list-style: none; margin: 0; padding: 0; }
