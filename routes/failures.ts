@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { BROWSER_CHALLENGE } from '../src/access/browser-key.ts';
 import { type ErrorCode, StoreError, toProblem } from '../src/errors.ts';
 import { sendText } from './answer.ts';
 import type { Service } from './context.ts';
@@ -22,7 +23,10 @@ export function sendFailure(request: FastifyRequest, reply: FastifyReply, thrown
   }
   const headers: string[] = [];
   if (error.retryAfterSeconds !== undefined) headers.push('Retry-After', `${error.retryAfterSeconds}`);
-  if (error.code === 'UNAUTHENTICATED') headers.push('WWW-Authenticate', 'Bearer realm="stele"');
+  if (error.code === 'UNAUTHENTICATED') {
+    const { forBrowsers = false } = request.routeOptions.config;
+    headers.push('WWW-Authenticate', forBrowsers ? BROWSER_CHALLENGE : 'Bearer realm="stele"');
+  }
   const allow = error.members?.['allow'];
   if (error.code === 'METHOD_NOT_ALLOWED' && Array.isArray(allow)) headers.push('Allow', allow.join(', '));
   const head = error.members?.['head'];

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { bearerOf } from '../src/access/browser-key.ts';
 import { type Action, allows, type Caller } from '../src/access/policy.ts';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
@@ -28,6 +29,8 @@ declare module 'fastify' {
     consumesBinary?: boolean;
     /** Answered also while the service stops. */
     whileStopping?: boolean;
+    /** A page that is only read: a browser may bring the key as a password. */
+    forBrowsers?: boolean;
   }
   interface FastifyInstance {
     service: Service;
@@ -54,6 +57,7 @@ interface Passage {
   readonly takesBody: boolean;
   readonly takesBinary: boolean;
   readonly whileStopping: boolean;
+  readonly forBrowsers: boolean;
   /** Children of the latency histogram by status: finding one by its labels costs as much as all the rest here. */
   readonly latency: Map<number, { observe(seconds: number): void }>;
 }
@@ -174,7 +178,8 @@ export class Gate {
       return new StoreError('VALIDATION_FAILED', 'The request has no Host header.');
     }
     if (!access.isPublic(passage.action)) {
-      const caller = access.identify(headers.authorization);
+      const { authorization } = headers;
+      const caller = access.identify(passage.forBrowsers ? bearerOf(authorization) : authorization);
       if (caller === undefined) {
         const what =
           headers.authorization === undefined ? 'The request carries no key.' : 'The key is not known.';
@@ -247,6 +252,7 @@ function passageOf(
     consumes?: readonly string[];
     consumesBinary?: boolean;
     whileStopping?: boolean;
+    forBrowsers?: boolean;
   },
 ): Passage {
   if (config.action === undefined) throw new Error(`The route ${method} ${url} declares no action.`);
@@ -260,6 +266,7 @@ function passageOf(
     takesBody: BODY_METHODS.has(method),
     takesBinary: config.consumesBinary ?? false,
     whileStopping: config.whileStopping ?? false,
+    forBrowsers: config.forBrowsers ?? false,
     latency: new Map(),
   };
 }

@@ -115,6 +115,7 @@ export function healthRoutes(app: FastifyInstance, service: Service): void {
         action: 'observe',
         whileStopping: true,
         produces: ['text/plain'],
+        forBrowsers: true,
       },
       schema: {
         operationId: 'readMetrics',

@@ -1,13 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import { aggregateRoutes } from './aggregates.ts';
 import { appendRoutes } from './append.ts';
+import { asyncApiRoutes } from './async-api.ts';
 import { catalogueRoutes } from './catalogue.ts';
+import { cataloguePageRoutes } from './catalogue-pages.ts';
 import { causationRoutes } from './causation.ts';
 import type { Service } from './context.ts';
 import { collectRoutes, docsRoutes } from './docs.ts';
 import { eventTypeRoutes } from './event-types.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
+import { homeRoutes } from './home.ts';
 import { importRoutes } from './imports.ts';
 import { logRoutes } from './log.ts';
 import { problemRoutes } from './problems.ts';
@@ -44,6 +47,9 @@ export async function registerRoutes(app: FastifyInstance, service: Service): Pr
   upkeepRoutes(app, service); //    GET, PUT /v1/retention; POST /v1/retention/runs, /v1/compactions, /v1/backups; GET, DELETE /v1/jobs
   logRoutes(app, service); //       GET  /v1/head, /v1/info
   healthRoutes(app, service); //    GET  /livez, /readyz, /metrics, /v1/stats
+  homeRoutes(app, service); //      GET  /
+  cataloguePageRoutes(app, service); // GET /catalogue, /catalogue/{type}, /catalogue/{type}/diff
+  asyncApiRoutes(app, service); //  GET  /asyncapi.json
   problemRoutes(app); //            GET  /problems/{slug}
   await docsRoutes(app); //         GET  /openapi.json, /event.schema.json, /docs
 }

@@ -158,6 +158,10 @@ export const ANSWER_EXAMPLES: Examples = {
     },
   },
   readProblem: { 200: { type: '/problems/log-mismatch', code: 'LOG_MISMATCH', status, title, hint } },
+  readHome: {
+    200: { name: 'Stele', version: '0.1.0', links: { catalogue: '/catalogue', docs: '/docs' } },
+  },
+  readAsyncApi: { 200: { asyncapi: '3.1.0', info: {}, channels: {}, operations: {} } },
   readOpenApi: { 200: { openapi: '3.1.0', info: { title: 'Stele', version: '0.1.0' }, paths: {} } },
   readEventSchema: {
     200: { $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'Event', type: 'object' },

@@ -75,6 +75,7 @@ export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, rea
   countEventsByFilter: { 200: ['Stele-Position'] },
   aggregateEvents: { 200: ['Stele-Position'] },
   listTypes: { 200: ['Stele-Position'] },
+  readAsyncApi: { 200: ['ETag'], 304: ['ETag'] },
   listTags: { 200: ['Stele-Position'] },
   listTagValues: { 200: PAGE },
   readHead: { 200: ['Stele-Position'] },
@@ -122,6 +123,7 @@ export const REQUEST_HEADERS: Readonly<Record<string, Readonly<Record<string, un
   readEvent: IF_NONE_MATCH,
   readLatestSnapshot: IF_NONE_MATCH,
   readSnapshot: IF_NONE_MATCH,
+  readAsyncApi: IF_NONE_MATCH,
   followEvents: LAST_EVENT_ID,
   followEventsByFilter: LAST_EVENT_ID,
 };

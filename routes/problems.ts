@@ -3,11 +3,11 @@ import type { FastifyInstance } from 'fastify';
 import { ERROR_CATALOGUE, type ErrorCode, problemSlug, StoreError } from '../src/errors.ts';
 import { preferred } from './accept.ts';
 import { JSON_TYPE, sendJson, sendText } from './answer.ts';
+import { HTML_TYPE } from './html-answer.ts';
 
 /** GET /problems/{slug}: the page behind the `type` of a problem document, for people and for programs. */
 const CODES = Object.keys(ERROR_CATALOGUE) as ErrorCode[];
 const BY_SLUG: ReadonlyMap<string, ErrorCode> = new Map(CODES.map((code) => [problemSlug(code), code]));
-const HTML_TYPE = 'text/html';
 
 const Params = Type.Object({
   slug: Type.String({ description: 'Last segment of the problem’s `type`.', examples: ['log-mismatch'] }),

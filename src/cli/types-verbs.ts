@@ -9,6 +9,7 @@ const VERBS: Verbs = {
   check: () => import('./types-check.ts'),
   diff: () => import('./types-diff.ts'),
   generate: () => import('./types-generate.ts'),
+  docs: () => import('./types-docs.ts'),
 };
 
 const SUMMARIES: readonly (readonly [string, string])[] = [
@@ -18,6 +19,7 @@ const SUMMARIES: readonly (readonly [string, string])[] = [
   ['check <folder…>', 'whether the files are sound, and whether a service would take them'],
   ['diff <folder…>', 'what differs between the files and a service'],
   ['generate <folder>', 'TypeScript for a catalogue'],
+  ['docs --out <folder>', 'pages about the types, as files'],
 ];
 
 export const command: Command = {

@@ -385,10 +385,10 @@ export function termsOf({ body }: Pick<StoredEvent, 'body'>): string[] {
 }
 
 /**
- * Tags and metadata without the data, which is the longest part of most events. Inside of a string the quotes of what
+ * Version, tags and metadata without the data, which is the longest part of most events. Inside of a string the quotes of what
  * is looked for would be escaped; inside of the metadata braces are still open, so that what stands before is no JSON.
  */
-function parseLabels(body: string): { tags: Tags; metadata: Metadata } {
+export function parseLabels(body: string): { version: number; tags: Tags; metadata: Metadata } {
   const end = body.indexOf(',"data":{');
   if (end === -1) return parseBody(body);
   try {
