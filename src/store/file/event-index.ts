@@ -111,6 +111,8 @@ export class EventIndex extends LogBounds implements LogIndex {
         this.#youngTerms = undefined;
       };
       await older.absorb(oldest, (this.#generations[1] as Generation).start, { turn, onCommit });
+      await older.merge(turn);
+      await older.clear(turn);
     }
   }
 
