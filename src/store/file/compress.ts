@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { BLOCK_BYTES, compressBlock, inflateMembers, memberOffsets } from './block-gzip.ts';
+import { BLOCK_BYTES, compressBlock, inflateMembersNow, memberOffsets } from './block-gzip.ts';
 import { readUpTo, replaceFile, writeAll } from './disk.ts';
 import type { SealedSegment } from './manifest.ts';
 import type { SegmentFiles } from './segment-files.ts';
 
-/** Blocks that are compressed at the same time, on threads of their own. */
-const BLOCKS_AT_ONCE = 4;
+/** Blocks that are read and written together; where there is no second thread, others have their turn between. */
+const BLOCKS_AT_ONCE = 16;
 const VERIFIED_AT_ONCE = 16;
 
 /**
@@ -26,15 +26,13 @@ export async function compressSegment(
   await replaceFile(target, async (fd) => {
     for (let offset = 0; offset < size && !isStopped(); offset += BLOCK_BYTES * BLOCKS_AT_ONCE) {
       const text = await files.read(file, offset, Math.min(BLOCK_BYTES * BLOCKS_AT_ONCE, size - offset));
-      const blocks: Promise<Buffer>[] = [];
-      for (let start = 0; start < text.length; start += BLOCK_BYTES) {
+      const blocks: Buffer[] = [];
+      for (let start = 0; start < text.length; start += BLOCK_BYTES)
         blocks.push(compressBlock(text.subarray(start, start + BLOCK_BYTES)));
-      }
-      for (const block of await Promise.all(blocks)) {
-        await writeAll(fd, block, at);
-        hash.update(block);
-        at += block.length;
-      }
+      const bytes = Buffer.concat(blocks);
+      await writeAll(fd, bytes, at);
+      hash.update(bytes);
+      at += bytes.length;
     }
     if (!isStopped()) await verify(fd, at, sha256);
   });
@@ -57,7 +55,7 @@ export async function textSum(fd: number, size: number): Promise<string> {
     const to = Math.min(from + VERIFIED_AT_ONCE, count);
     const start = offsets[from] as number;
     const bytes = await readUpTo(fd, (offsets[to] as number) - start, start);
-    hash.update(await inflateMembers(bytes, offsets, { from, to }));
+    hash.update(inflateMembersNow(bytes, offsets, { from, to }));
   }
   return hash.digest('hex');
 }

@@ -30,6 +30,8 @@ import { closeWhole, FORMAT, SCHEMA } from './sqlite-schema.ts';
 type Database = InstanceType<typeof DatabaseSync>;
 type Statement = ReturnType<Database['prepare']>;
 const CACHE_KIB_MIN = 256;
+/** Two connections of one process meet when one of them recovers or closes the database. */
+const BUSY_MS = 5000;
 /** Rows that one turn of the event loop writes, so that requests are answered between two of them. */
 const TURN_ROWS = 500;
 
@@ -61,7 +63,9 @@ export class SqliteIndex {
     const database = new DatabaseSync(file);
     const kib = Math.max(CACHE_KIB_MIN, Math.floor(cacheBytes / 1024));
     try {
-      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${kib}`);
+      database.exec(
+        `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${kib}; PRAGMA busy_timeout = ${BUSY_MS}`,
+      );
       const index = new SqliteIndex(database);
       index.#prepare(logId);
       return index;
@@ -361,13 +365,14 @@ export class SqliteIndex {
     }
     if (String(version?.[0]) !== FORMAT) throw new Error('the index is of another version');
     if (this.#recall('logId') !== logId) throw new Error('the index belongs to another log');
+    this.learn();
+  }
+
+  /** Takes note of what another connection has written. Whatever questions are under way end before. */
+  learn(): void {
     const place = this.#recall('place');
     if (place !== undefined) this.#place = JSON.parse(place);
     this.#lastId = this.#recall('lastId') ?? '';
-    this.#learn();
-  }
-
-  #learn(): void {
     for (const [number, file] of this.#rows('SELECT number, file FROM segments') as unknown as [
       number,
       string,
@@ -390,7 +395,7 @@ export class SqliteIndex {
     if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
     for (const map of [this.#segmentNumbers, this.#segmentFiles, this.#typeNumbers, this.#typeNames])
       map.clear();
-    this.#learn();
+    this.learn();
   }
 
   #segmentNumber(file: string): number {
