@@ -257,7 +257,7 @@ function readPlainBatch(body: string, context: EventContext): Batch | undefined 
 
 /** The same as `toNewEvent`, or undefined for one that has to be looked at more closely. */
 function plainNewEvent(event: PlainEvent, { eventIds, traceparent }: EventContext): NewEvent | undefined {
-  const { id, type, version, tags, data, labelled, named } = event;
+  const { id, type, version, tags, data, labelled } = event;
   let { metadata, timestamp } = event;
   if (id !== undefined && !(eventIds === 'uuidv7' ? UUID_V7 : UUID).test(id)) return undefined;
   if (timestamp !== undefined) {
@@ -277,19 +277,12 @@ function plainNewEvent(event: PlainEvent, { eventIds, traceparent }: EventContex
     sent |= SENT.traceparentAdded;
     metadata = withTraceparent(metadata ?? '{}', traceparent);
   }
-  const terms = [...event.terms];
-  if (named !== undefined && named.size > 0) {
-    for (const name in INDEXED_METADATA) {
-      const value = named.get(name);
-      if (value !== undefined) terms.push(`$${name}:${value}`);
-    }
-  }
   const head = `"version":${version ?? 1},`;
   return {
     id: id ?? newEventId(),
     type,
     timestamp: timestamp ?? null,
-    terms,
+    terms: event.terms,
     body:
       labelled !== undefined && traceparent === undefined
         ? head + labelled
@@ -450,6 +443,8 @@ export function parseBody(body: string): {
 
 /** The index terms of a stored event. */
 export function termsOf({ body }: Pick<StoredEvent, 'body'>): string[] {
+  const plain = plainReader.labels(labelsOf(body));
+  if (plain !== undefined) return plain;
   const { tags, metadata } = parseLabels(body);
   const terms = tagTerms(tags);
   for (const name in INDEXED_METADATA) {
@@ -457,6 +452,12 @@ export function termsOf({ body }: Pick<StoredEvent, 'body'>): string[] {
     if (value !== undefined && value !== '') terms.push(`$${name}:${value}`);
   }
   return terms;
+}
+
+/** From the tags of a stored event to what may be the end of its metadata. */
+function labelsOf(body: string): string {
+  const end = body.indexOf(',"data":{');
+  return body.slice(body.indexOf(',') + 1, end === -1 ? body.length : end);
 }
 
 /**

@@ -39,7 +39,10 @@ export const GIVEN_UP = -1;
 export class PlainJson {
   /** By the sums of their names. */
   readonly #members: ReadonlyMap<number, TextMember>;
+  /** The names that the caller wants, in their order. */
+  protected readonly wanted: readonly string[];
   protected units = new Uint16Array(64 * 1024);
+  #bytes = Buffer.from(this.units.buffer);
   protected text = '';
   /** Sums of the names of the objects that are open. */
   #names = new Int32Array(256);
@@ -50,13 +53,16 @@ export class PlainJson {
 
   constructor(members: readonly TextMember[]) {
     this.#members = new Map(members.map((member) => [sumOf(member.name), member]));
+    this.wanted = members.flatMap(({ name, isWanted }) => (isWanted ? [name] : []));
   }
 
   protected begin(text: string): boolean {
     if (text.length >= UNITS_MAX) return false;
-    if (text.length >= this.units.length) this.units = new Uint16Array(text.length * 2);
-    const { buffer } = this.units;
-    Buffer.from(buffer).write(text, 'utf16le');
+    if (text.length >= this.units.length) {
+      this.units = new Uint16Array(text.length * 2);
+      this.#bytes = Buffer.from(this.units.buffer);
+    }
+    this.#bytes.write(text, 'utf16le');
     // What stands behind the text belongs to nothing.
     this.units[text.length] = 0;
     this.text = text;

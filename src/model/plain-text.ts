@@ -35,10 +35,8 @@ export interface PlainEvent {
   readonly data: string;
   /** From the name of the tags to the end of the data, where they stand behind each other with the metadata between. */
   readonly labelled: string | undefined;
-  /** A `key:value` for each tag. */
+  /** A `key:value` for each tag, and a `$name:value` for what is wanted of the metadata and not empty. */
   readonly terms: readonly string[];
-  /** Those of the members of the metadata that the caller named, and that are not empty. */
-  readonly named: ReadonlyMap<string, string> | undefined;
 }
 
 export interface PlainBatch {
@@ -62,6 +60,8 @@ for (let unit = 0; unit < 128; unit += 1) {
 }
 
 const EVENT_MEMBERS = ['id', 'type', 'timestamp', 'version', 'tags', 'metadata', 'data'] as const;
+const TAGS = '"tags":';
+const METADATA = ',"metadata":';
 const BATCH_MEMBERS = ['events', 'conditions', 'log'] as const;
 
 /** Of texts that are read one behind the other; every text begins anew. */
@@ -110,6 +110,18 @@ export class PlainReader extends PlainJson {
     }
     if (events === undefined || this.space(at + 1) !== text.length) return undefined;
     return { events, conditions, log };
+  }
+
+  /** The terms of an event out of a text that begins with its tags, as the store keeps it. */
+  labels(text: string): string[] | undefined {
+    if (!text.startsWith(TAGS) || !this.begin(text)) return undefined;
+    const terms: string[] = [];
+    const named = new Map<string, string>();
+    const at = this.#tags(TAGS.length, terms);
+    if (at === GIVEN_UP || !text.startsWith(METADATA, at)) return undefined;
+    if (this.object(at + METADATA.length, 2, LIMITS.jsonDepthMax, named) === GIVEN_UP) return undefined;
+    this.#addNamed(terms, named);
+    return terms;
   }
 
   #events(start: number, events: PlainEvent[]): number {
@@ -205,13 +217,22 @@ export class PlainReader extends PlainJson {
       at = this.space(at);
       if (units[at] === CLOSE_BRACE) {
         if (type === undefined || data === undefined) return undefined;
+        if (named !== undefined) this.#addNamed(terms, named);
         // A character takes up to three bytes.
         if ((at + 1 - start) * 3 > LIMITS.eventBytesMax) return undefined;
         const labelled = joined === 3 ? text.slice(joinedFrom, joinedTo) : undefined;
-        return { id, type, timestamp, version, tags, metadata, data, labelled, terms, named, end: at + 1 };
+        return { id, type, timestamp, version, tags, metadata, data, labelled, terms, end: at + 1 };
       }
       if (units[at] !== COMMA) return undefined;
       at = this.space(at + 1);
+    }
+  }
+
+  #addNamed(terms: string[], named: ReadonlyMap<string, string>): void {
+    if (named.size === 0) return;
+    for (const name of this.wanted) {
+      const value = named.get(name);
+      if (value !== undefined) terms.push(`$${name}:${value}`);
     }
   }
 

@@ -1,7 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import { readAnyBatch, readAnyEvent, readBatch, readEvent } from '../../src/model/event.ts';
+import {
+  type NewEvent,
+  readAnyBatch,
+  readAnyEvent,
+  readBatch,
+  readEvent,
+  termsOf,
+} from '../../src/model/event.ts';
 
 /**
  * What is read in one go and what is read by parser, inspection and schemas is the same: the same events, or the same
@@ -157,6 +164,16 @@ t.test('an event is what it is when it is read the long way', async (t) => {
     { numRuns: 3000 },
   );
   t.ok(plain > 100, 'some of them are right');
+});
+
+t.test('what a stored event is found by is what it was stored with', async () => {
+  fc.assert(
+    fc.property(written(fc.oneof(events, rightEvents)), fc.constantFrom(...CONTEXTS), (text, context) => {
+      const event = outcomeOf(() => readAnyEvent(text, context)) as NewEvent | { code: string };
+      return 'code' in event || isDeepStrictEqual(termsOf(event), event.terms);
+    }),
+    { numRuns: 3000 },
+  );
 });
 
 t.test('a batch is what it is when it is read the long way', async () => {

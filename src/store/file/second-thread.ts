@@ -1,45 +1,25 @@
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { LogPlace } from './generation.ts';
-import type { SealedSegment } from './manifest.ts';
+import { STOP, type ThreadAnswer, type ThreadWork } from './thread-jobs.ts';
 
-/** Work that would hold up the event loop. It is done on what stands in the folder, so that little has to be handed over. */
-export type ThreadJob =
-  /** Teach the index what the log holds up to a place. */
-  | {
-      readonly kind: 'index';
-      readonly folder: string;
-      readonly cacheBytes: number;
-      readonly until: LogPlace;
-    }
-  /** Compress a segment; unless it is urgent, with what others leave of the cores. */
-  | {
-      readonly kind: 'compress';
-      readonly folder: string;
-      readonly segment: SealedSegment;
-      readonly isUrgent: boolean;
-    };
-
-export type CompressedForm = Required<Pick<SealedSegment, 'compressedSize' | 'compressedSha256'>>;
-
-/** What came of a job: the compressed form, unless it was stopped; nothing for others. */
-export type ThreadResult = CompressedForm | undefined;
-
-export type ThreadAnswer = { readonly result: ThreadResult } | { readonly error: string };
-
-interface Waiting {
-  resolve(result: ThreadResult): void;
+interface Waiting<Result> {
+  resolve(result: Result): void;
   reject(error: Error): void;
 }
 
 /** A thread that is started for its first job, does one at a time, and is started anew when it ended badly. */
-export class SecondThread {
+export class SecondThread<Name extends keyof ThreadWork> {
+  readonly #name: Name;
   #worker: Worker | undefined;
-  #waiting: Waiting | undefined;
+  #waiting: Waiting<ThreadWork[Name]['result']> | undefined;
   #isStopped = false;
 
+  constructor(name: Name) {
+    this.#name = name;
+  }
+
   /** @throws Error when the job failed, or the thread did. */
-  run(job: ThreadJob): Promise<ThreadResult> {
+  run(job: ThreadWork[Name]['job']): Promise<ThreadWork[Name]['result']> {
     return new Promise((resolve, reject) => {
       if (this.#isStopped || this.#waiting !== undefined) throw new Error('The thread takes no job.');
       this.#waiting = { resolve, reject };
@@ -57,20 +37,20 @@ export class SecondThread {
     if (worker === undefined) return;
     const ended = new Promise((resolve) => worker.once('exit', resolve));
     worker.ref();
-    worker.postMessage('stop');
+    worker.postMessage(STOP);
     await ended;
   }
 
   #start(): Worker {
     // Compiled or as it is, the code of the thread lies beside this.
-    const code = new URL(`./thread-jobs${path.extname(import.meta.url)}`, import.meta.url);
+    const code = new URL(`./${this.#name}${path.extname(import.meta.url)}`, import.meta.url);
     const worker = new Worker(code);
     worker.on('message', (answer: ThreadAnswer) => {
       worker.unref();
       const waiting = this.#waiting;
       this.#waiting = undefined;
       if ('error' in answer) waiting?.reject(new Error(answer.error));
-      else waiting?.resolve(answer.result);
+      else waiting?.resolve(answer.result as ThreadWork[Name]['result']);
     });
     let cause: unknown;
     worker.on('error', (error) => {

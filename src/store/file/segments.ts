@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { StoreError } from '../../errors.ts';
 import type { Removal, RemoveOptions } from '../store.ts';
-import { compressSegment } from './compress.ts';
+import { type CompressedForm, compressSegment } from './compress.ts';
 import type { Draft } from './decide.ts';
 import { codeOf, disk, isFull } from './disk.ts';
 import { listSegments, nameBeside, removeFile, segmentName } from './folder.ts';
@@ -15,7 +15,7 @@ import { type FileOptions, sharesOf } from './options.ts';
 import type { Recovered } from './recovery.ts';
 import { Reserve } from './reserve.ts';
 import { type Rewriting, type Rewritten, rewriteSegment } from './rewrite-segment.ts';
-import { type CompressedForm, SecondThread } from './second-thread.ts';
+import { SecondThread } from './second-thread.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { createSegment, type SegmentState, SegmentWriter, type Written } from './writer.ts';
 
@@ -56,8 +56,8 @@ export class Segments {
   #changes: Promise<unknown> = Promise.resolve();
   /** The newest part of the index on its way out of memory. */
   #moving: Promise<void> | undefined;
-  readonly #indexer = new SecondThread();
-  #compressor: SecondThread | undefined;
+  readonly #indexer = new SecondThread('index-thread');
+  #compressor: SecondThread<'compress-thread'> | undefined;
   /** Work that nobody waits for but `stop`. */
   #upkeep: Promise<void> = Promise.resolve();
 
@@ -132,7 +132,7 @@ export class Segments {
     const { folder, maxMemorySize } = this.#options;
     const { cacheBytes } = sharesOf(maxMemorySize);
     const elsewhere = async (until: LogPlace) => {
-      await this.#indexer.run({ kind: 'index', folder, cacheBytes, until });
+      await this.#indexer.run({ folder, cacheBytes, until });
     };
     this.#moving ??= this.#index
       .move({ all: false, turn, elsewhere })
@@ -341,13 +341,13 @@ export class Segments {
   async #compress(segment: SealedSegment): Promise<CompressedForm | undefined> {
     const { folder } = this.#options;
     if (segment.size < COMPRESSED_HERE_MAX)
-      return await compressSegment(folder, this.#files, segment, () => this.#isStopping);
+      return await compressSegment(folder, segment, () => this.#isStopping);
     const waiting = this.#manifest.sealed.filter(({ compressedSize }) => compressedSize === undefined);
     const isUrgent = waiting.length > UNCOMPRESSED_MAX;
-    const compressor = new SecondThread();
+    const compressor = new SecondThread('compress-thread');
     this.#compressor = compressor;
     try {
-      return await compressor.run({ kind: 'compress', folder, segment, isUrgent });
+      return await compressor.run({ folder, segment, isUrgent });
     } finally {
       await compressor.stop();
       this.#compressor = undefined;
