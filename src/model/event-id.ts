@@ -1,5 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
 /**
  * Ids of events that come without one: UUID version 7 (RFC 9562, section 5.7, method 1).
  *

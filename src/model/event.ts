@@ -1,17 +1,15 @@
-import { FormatRegistry, type Static, Type } from '@sinclair/typebox';
+import { FormatRegistry, type Static, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { newEventId } from './event-id.ts';
+import { newEventId, UUID, UUID_V7 } from './event-id.ts';
 import { Faults, toPointer } from './faults.ts';
 import { inspectJson, type JsonNode } from './json-text.ts';
+import { type PlainEvent, PlainReader } from './plain-text.ts';
 import { type AppendCondition, AppendCondition as AppendConditionSchema, tagTerms } from './query.ts';
 import { TagKey, TagValue, TYPE_PATTERN } from './tags.ts';
 import { Text } from './text.ts';
 import { canonicalTimestamp } from './timestamp.ts';
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 // The schemas name these formats for readers of the OpenAPI document. What a service accepts is narrower (one
 // version of UUID, at most six fractional digits) and is checked below, with a better message.
@@ -189,6 +187,14 @@ export function isNamed({ sent }: Pick<NewEvent, 'sent'>): boolean {
 const eventCheck = TypeCompiler.Compile(EventInput);
 const batchCheck = TypeCompiler.Compile(BatchInput);
 const tagsCheck = TypeCompiler.Compile(Tags);
+const conditionsCheck = TypeCompiler.Compile(BatchInput.properties.conditions);
+
+const plainReader = new PlainReader(
+  Object.entries<TSchema>(Metadata.properties).map(([name, schema]) => {
+    const choices: readonly { const: string }[] | undefined = schema['anyOf'];
+    return { name, isWanted: name in INDEXED_METADATA, choices: choices?.map((choice) => choice.const) };
+  }),
+);
 
 /** What the service knows about a request beside its body. */
 export interface EventContext {
@@ -203,6 +209,11 @@ export interface EventContext {
  * @throws StoreError VALIDATION_FAILED, UNSTORABLE or PAYLOAD_TOO_LARGE.
  */
 export function readEvent(body: string, context: EventContext): NewEvent {
+  const plain = plainReader.event(body);
+  return (plain && plainNewEvent(plain, context)) ?? readAnyEvent(body, context);
+}
+
+export function readAnyEvent(body: string, context: EventContext): NewEvent {
   const faults = new Faults();
   const { value, root, text } = inspectJson(body, 1, { faults });
   const place: Place = { path: [], context, faults };
@@ -228,6 +239,62 @@ export interface Batch {
  * @throws StoreError VALIDATION_FAILED (also for an id that stands twice), UNSTORABLE or PAYLOAD_TOO_LARGE.
  */
 export function readBatch(body: string, context: EventContext): Batch {
+  return readPlainBatch(body, context) ?? readAnyBatch(body, context);
+}
+
+function readPlainBatch(body: string, context: EventContext): Batch | undefined {
+  const plain = plainReader.batch(body);
+  if (plain === undefined) return undefined;
+  const conditions: unknown = plain.conditions === undefined ? [] : JSON.parse(plain.conditions);
+  if (!conditionsCheck.Check(conditions)) return undefined;
+  const events: NewEvent[] = [];
+  for (const one of plain.events) {
+    const event = plainNewEvent(one, context);
+    if (event === undefined) return undefined;
+    events.push(event);
+  }
+  const named = plain.events.filter(({ id }) => id !== undefined);
+  if (new Set(named.map(({ id }) => id)).size < named.length) return undefined;
+  return { events, conditions, log: plain.log };
+}
+
+/** The same as `toNewEvent`, or undefined for one that has to be looked at more closely. */
+function plainNewEvent(event: PlainEvent, { eventIds, traceparent }: EventContext): NewEvent | undefined {
+  const { id, type, version, tags, data, labelled } = event;
+  let { metadata, timestamp } = event;
+  if (id !== undefined && !(eventIds === 'uuidv7' ? UUID_V7 : UUID).test(id)) return undefined;
+  if (timestamp !== undefined) {
+    const canonical = canonicalTimestamp(timestamp);
+    if (!canonical.ok) return undefined;
+    timestamp = canonical.value;
+  }
+  let sent =
+    (id === undefined ? 0 : SENT.id) |
+    (timestamp === undefined ? 0 : SENT.timestamp) |
+    (version === undefined ? 0 : SENT.version) |
+    (tags === undefined ? 0 : SENT.tags) |
+    (metadata === undefined ? 0 : SENT.metadata);
+  if (traceparent !== undefined) {
+    // It may be the name of the member, or stand anywhere else.
+    if (metadata?.includes('"traceparent"')) return undefined;
+    sent |= SENT.traceparentAdded;
+    metadata = withTraceparent(metadata ?? '{}', traceparent);
+  }
+  const head = `"version":${version ?? 1},`;
+  return {
+    id: id ?? newEventId(),
+    type,
+    timestamp: timestamp ?? null,
+    terms: event.terms,
+    body:
+      labelled !== undefined && traceparent === undefined
+        ? head + labelled
+        : `${head}"tags":${tags ?? '{}'},"metadata":${metadata ?? '{}'},"data":${data}`,
+    sent,
+  };
+}
+
+export function readAnyBatch(body: string, context: EventContext): Batch {
   // The events stand two levels down; each may be as deep as one that is sent alone.
   const faults = new Faults();
   const { value, root, text } = inspectJson(body, 3, { depthMax: LIMITS.jsonDepthMax + 2, faults });
@@ -302,8 +369,7 @@ function toNewEvent(event: EventInput, node: JsonNode, text: string, place: Plac
   }
   if (context.traceparent !== undefined && event.metadata?.traceparent === undefined) {
     sent |= SENT.traceparentAdded;
-    const member = `"traceparent":${JSON.stringify(context.traceparent)}`;
-    metadata = /^\{ *\}$/.test(metadata) ? `{${member}}` : `${metadata.slice(0, -1)},${member}}`;
+    metadata = withTraceparent(metadata, context.traceparent);
   }
   return {
     id: event.id === undefined ? newEventId() : checkedId(event.id, place),
@@ -313,6 +379,11 @@ function toNewEvent(event: EventInput, node: JsonNode, text: string, place: Plac
     body: `"version":${event.version ?? 1},"tags":${tags},"metadata":${metadata},"data":${data}`,
     sent,
   };
+}
+
+function withTraceparent(metadata: string, traceparent: string): string {
+  const member = `"traceparent":${JSON.stringify(traceparent)}`;
+  return /^\{ *\}$/.test(metadata) ? `{${member}}` : `${metadata.slice(0, -1)},${member}}`;
 }
 
 /** UTF-16 length bounds UTF-8 length within a factor of three; only near the limit is it worth counting. */
@@ -375,6 +446,8 @@ export function parseBody(body: string): {
 
 /** The index terms of a stored event. */
 export function termsOf({ body }: Pick<StoredEvent, 'body'>): string[] {
+  const plain = plainReader.labels(labelsOf(body));
+  if (plain !== undefined) return plain;
   const { tags, metadata } = parseLabels(body);
   const terms = tagTerms(tags);
   for (const name in INDEXED_METADATA) {
@@ -382,6 +455,12 @@ export function termsOf({ body }: Pick<StoredEvent, 'body'>): string[] {
     if (value !== undefined && value !== '') terms.push(`$${name}:${value}`);
   }
   return terms;
+}
+
+/** From the tags of a stored event to what may be the end of its metadata. */
+function labelsOf(body: string): string {
+  const end = body.indexOf(',"data":{');
+  return body.slice(body.indexOf(',') + 1, end === -1 ? body.length : end);
 }
 
 /**

@@ -3,6 +3,7 @@ import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { type Cursor, type Direction, endOf, intersection, union } from './cursors.ts';
 import {
   type Addition,
+  type Counted,
   countType,
   documentName,
   type Entry,
@@ -13,12 +14,16 @@ import {
   listOf,
 } from './generation.ts';
 import { LogBounds } from './log-bounds.ts';
-import type { LogIndex, Moved } from './log-index.ts';
+import type { LogIndex, Moved, MoveOptions } from './log-index.ts';
 import type { DocumentState } from './record.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
 import { TermCursor } from './term-cursor.ts';
 
 const OVERFULL = 1.5;
+/** Events that a question puts into the lists at once, which takes a few milliseconds. */
+const UNINDEXED_MAX = 2000;
+/** To move fewer takes less time than to have it done elsewhere and to hear of it. */
+const ELSEWHERE_EVENTS_MIN = 1000;
 
 /**
  * What is known of the log without reading it: entries by position, id and time, positions by term and type, and the
@@ -33,7 +38,7 @@ export class EventIndex extends LogBounds implements LogIndex {
   #generationBytes: number;
   readonly #bytesMax: number;
   #generations: Generation[];
-  readonly #types = new Map<string, TypeSummary>();
+  readonly #types = new Map<string, Counted>();
   #moving: Promise<void> = Promise.resolve();
   /** All terms in memory, sorted; made when somebody asks. */
   #youngTerms: string[] | undefined;
@@ -86,9 +91,9 @@ export class EventIndex extends LogBounds implements LogIndex {
   }
 
   /** Moves the oldest generations to SQLite, until memory is no longer full or, with `all`, until none is left. */
-  async move({ all, turn }: { all: boolean; turn: () => Promise<void> }): Promise<void> {
+  async move(options: MoveOptions): Promise<void> {
     await this.#serially(async () => {
-      if (all || this.isFull) await this.#move(all, turn);
+      if (options.all || this.isFull) await this.#move(options);
     });
   }
 
@@ -99,18 +104,27 @@ export class EventIndex extends LogBounds implements LogIndex {
     return done;
   }
 
-  async #move(all: boolean, turn: () => Promise<void>): Promise<void> {
+  async #move({ all, turn, elsewhere }: MoveOptions): Promise<void> {
     const older = this.#older;
     if (older === undefined) return;
     while (all ? this.#generations.some(({ bytes }) => bytes > 0) : this.isFull) {
       const oldest = this.#generations[0] as Generation;
       // The youngest still grows: what comes meanwhile goes into another.
       if (this.#generations.length === 1) this.#generations.push(new Generation(this.end));
+      const end = (this.#generations[1] as Generation).start;
       const onCommit = () => {
         this.#generations.shift();
         this.#youngTerms = undefined;
       };
-      await older.absorb(oldest, (this.#generations[1] as Generation).start, { turn, onCommit });
+      if (elsewhere !== undefined && oldest.entries.length >= ELSEWHERE_EVENTS_MIN) {
+        await elsewhere(end);
+        older.learn();
+        onCommit();
+        continue;
+      }
+      await older.absorb(oldest, end, { turn, onCommit });
+      await older.merge(turn);
+      await older.clear(turn);
     }
   }
 
@@ -146,7 +160,7 @@ export class EventIndex extends LogBounds implements LogIndex {
     // Ids of version 7 ascend with time: one that comes with a new event is above all that are known.
     if (id > this.lastId) return undefined;
     for (const generation of this.#generations) {
-      const entry = generation.byId.get(id);
+      const entry = generation.byId(id);
       if (entry !== undefined) return entry;
     }
     return this.#older?.byId(id);
@@ -154,6 +168,19 @@ export class EventIndex extends LogBounds implements LogIndex {
 
   get types(): ReadonlyMap<string, TypeSummary> {
     return this.#types;
+  }
+
+  /** Nothing when what is in memory can be asked at once; otherwise what to wait for, in turns of the event loop. */
+  catchUp(turn: () => Promise<void>): Promise<void> | undefined {
+    const isBehind = () =>
+      this.#generations.reduce((sum, { unindexed }) => sum + unindexed, 0) > UNINDEXED_MAX;
+    if (!isBehind()) return undefined;
+    return (async () => {
+      while (isBehind()) {
+        this.#generations.find(({ unindexed }) => unindexed > 0)?.index(UNINDEXED_MAX / 2);
+        await turn();
+      }
+    })();
   }
 
   /** At most so many positions have the term. */
@@ -338,6 +365,6 @@ export class EventIndex extends LogBounds implements LogIndex {
       };
     }
     if (summary === undefined) this.#types.delete(type);
-    else this.#types.set(type, summary);
+    else this.#types.set(type, { ...summary });
   }
 }

@@ -111,7 +111,8 @@ export class FileReader {
   types(): TypeSummary[] {
     return [...this.#index.types.values()]
       .filter(({ type }) => !type.startsWith('$'))
-      .sort((a, b) => compareText(a.type, b.type));
+      .sort((a, b) => compareText(a.type, b.type))
+      .map((summary) => ({ ...summary }));
   }
 
   async tags(query: TagQuery): Promise<string[]> {

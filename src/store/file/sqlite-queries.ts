@@ -1,11 +1,12 @@
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { type Entry, type Generation, typeKey } from './generation.ts';
 import type { PostingRun } from './postings.ts';
+import type { SQLInputValue } from './sqlite-rows.ts';
 
 /** Questions to the index that take more than one step, or a statement of their own. */
 export interface Sql {
   rows(sql: string, ...values: (number | string)[]): readonly (readonly unknown[])[];
-  run(sql: string, ...values: (number | string)[]): unknown;
+  run(sql: string, ...values: SQLInputValue[]): unknown;
 }
 
 export function documentsOf(

@@ -1,0 +1,200 @@
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import t from 'tap';
+import {
+  type NewEvent,
+  readAnyBatch,
+  readAnyEvent,
+  readBatch,
+  readEvent,
+  termsOf,
+} from '../../src/model/event.ts';
+
+/**
+ * What is read in one go and what is read by parser, inspection and schemas is the same: the same events, or the same
+ * refusal.
+ */
+const CONTEXTS = [
+  { eventIds: 'uuidv7' },
+  { eventIds: 'uuid', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' },
+] as const;
+
+function outcomeOf(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    const { code, message, faults } = error as { code?: string; message: string; faults?: unknown };
+    return { code, message, faults };
+  }
+}
+
+/** Ids that the service made differ. */
+function withoutMadeIds(outcome: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(outcome, (name, value: unknown) =>
+      name === 'id' && !CHOSEN.has(String(value)) ? 'made' : value,
+    ),
+  );
+}
+
+const CHOSEN = new Set([
+  '01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b11',
+  '01a1fbdd-9b75-7c3e-8a57-2f6f0d0c5b12',
+  '01a1fbdd-9b75-4c3e-8a57-2f6f0d0c5b13',
+]);
+
+const names = fc.oneof(
+  fc.constantFrom('a', 'b', '7', '__proto__', 'a b', 'constructor', 'source', 'ü', '\u0001', ''),
+  fc.string({ maxLength: 4 }),
+);
+const texts = fc.oneof(
+  fc.constantFrom('', 'x', '"', '\\', '😀', 'é'.repeat(260), '\n', '\u0000', 'system'),
+  fc.string({ maxLength: 12, unit: 'grapheme' }),
+);
+const values = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    texts,
+    fc.integer(),
+    fc.double(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.dictionary(names, tie('value'), { maxKeys: 4 }),
+  ),
+})).value;
+const events = fc.record(
+  {
+    id: fc.constantFrom(...CHOSEN, 'no id'),
+    type: fc.oneof(fc.constantFrom('A', 'ISSUE.ASSIGNED', '', '$stele.x', 'a b'), texts),
+    timestamp: fc.constantFrom(
+      '2026-11-21T09:30:00.123Z',
+      '2026-11-21T09:30:00+01:00',
+      '2026-02-30T00:00:00Z',
+      'x',
+    ),
+    version: fc.oneof(fc.constantFrom(1, 2, 0, 1.5, 9007199254740991), fc.integer()),
+    tags: fc.dictionary(names, fc.oneof(texts, fc.array(texts, { maxLength: 3 })), { maxKeys: 4 }),
+    metadata: fc.dictionary(
+      fc.oneof(fc.constantFrom('correlationId', 'actorId', 'source', 'eventSource', 'traceparent'), names),
+      fc.oneof(texts, values),
+      { maxKeys: 5 },
+    ),
+    data: fc.dictionary(names, values, { maxKeys: 5 }),
+    more: values,
+  },
+  { requiredKeys: ['type', 'data'] },
+);
+/** Most of what clients send is right; faults come one by one. */
+const rightEvents = fc.record(
+  {
+    id: fc.constantFrom(...CHOSEN),
+    type: fc.constantFrom('A', 'ISSUE.ASSIGNED'),
+    timestamp: fc.constant('2026-11-21T09:30:00.123Z'),
+    version: fc.constantFrom(1, 2),
+    tags: fc.dictionary(
+      fc.constantFrom('a', 'b', 'c'),
+      fc.oneof(fc.constantFrom('x', 'ü'), fc.constant(['1', '2'])),
+    ),
+    metadata: fc.dictionary(
+      fc.constantFrom('correlationId', 'actorId', 'other'),
+      fc.constantFrom('x', 'y z'),
+    ),
+    data: fc.dictionary(fc.constantFrom('a', 'b', 'ö'), values, { maxKeys: 3 }),
+  },
+  { requiredKeys: ['type', 'data'] },
+);
+
+/** JSON as clients write it, and with something in it that is not as it should be. */
+const written = <T>(value: fc.Arbitrary<T>) =>
+  fc
+    .record({
+      value,
+      order: fc.boolean(),
+      space: fc.constantFrom('', '', ' ', '\n'),
+      cut: fc.option(
+        fc.tuple(
+          fc.nat(),
+          fc.constantFrom(
+            '',
+            '"',
+            ',',
+            '}',
+            ']',
+            '0',
+            'e',
+            '\\',
+            ' ',
+            '1',
+            '.',
+            '-',
+            '\t',
+            '{',
+            '[',
+            '\\u0041',
+            ':',
+          ),
+        ),
+        { freq: 2 },
+      ),
+    })
+    .map(({ value: content, order, space, cut }) => {
+      const text = JSON.stringify(order ? reversed(content) : content, null, space === '\n' ? 1 : 0);
+      const spaced = space === ' ' ? text.replaceAll('":', '": ').replaceAll('","', '" , "') : text;
+      if (cut === null) return spaced;
+      const [place, put] = cut;
+      const at = place % (spaced.length + 1);
+      return spaced.slice(0, at) + put + spaced.slice(put === '' ? at + 1 : at + (place % 2));
+    });
+
+function reversed(content: unknown): unknown {
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) return content;
+  return Object.fromEntries(Object.entries(content).reverse());
+}
+
+t.test('an event is what it is when it is read the long way', async (t) => {
+  let plain = 0;
+  fc.assert(
+    fc.property(written(fc.oneof(events, rightEvents)), fc.constantFrom(...CONTEXTS), (text, context) => {
+      const found = withoutMadeIds(outcomeOf(() => readEvent(text, context)));
+      const due = withoutMadeIds(outcomeOf(() => readAnyEvent(text, context)));
+      if (typeof due === 'object' && due !== null && 'body' in due) plain += 1;
+      return isDeepStrictEqual(found, due);
+    }),
+    { numRuns: 3000 },
+  );
+  t.ok(plain > 100, 'some of them are right');
+});
+
+t.test('what a stored event is found by is what it was stored with', async () => {
+  fc.assert(
+    fc.property(written(fc.oneof(events, rightEvents)), fc.constantFrom(...CONTEXTS), (text, context) => {
+      const event = outcomeOf(() => readAnyEvent(text, context)) as NewEvent | { code: string };
+      return 'code' in event || isDeepStrictEqual(termsOf(event), event.terms);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+t.test('a batch is what it is when it is read the long way', async () => {
+  const condition = fc.record({
+    after: fc.nat(),
+    failIfEventsMatch: fc.constant({ items: [{ types: ['A'] }] }),
+  });
+  const batches = fc.record(
+    {
+      events: fc.array(fc.oneof(rightEvents, rightEvents, events), { maxLength: 3 }),
+      conditions: fc.array(fc.oneof(condition, values), { maxLength: 2 }),
+      log: fc.oneof(fc.constant('01a1fbdd-9b75-4c3e-8a57-2f6f0d0c5b13'), texts, values),
+      more: values,
+    },
+    { requiredKeys: ['events'] },
+  );
+  fc.assert(
+    fc.property(written(batches), fc.constantFrom(...CONTEXTS), (text, context) => {
+      const found = withoutMadeIds(outcomeOf(() => readBatch(text, context)));
+      return isDeepStrictEqual(found, withoutMadeIds(outcomeOf(() => readAnyBatch(text, context))));
+    }),
+    { numRuns: 3000 },
+  );
+});
