@@ -8,6 +8,7 @@ import type { Answer, Call, Caller } from '../helpers/caller.ts';
 import { canonicalTime, isObject, judgeEvent, judgeMembers } from './event-oracle.ts';
 import { exactJson } from './exact-json.ts';
 import { batch, event, filter, headers, url } from './inputs.ts';
+import { brokenHeaders, damagedShapes } from './shapes.ts';
 import { damaged, json, jsonObject, text } from './texts.ts';
 
 export interface Target {
@@ -248,6 +249,16 @@ export const PROPERTIES: readonly Property[] = [
         if (answer.status !== 201) return;
         assert.equal(exactJson((await ask(target, path)).text, 500).members.get('data'), canonical);
       }),
+  },
+  {
+    name: 'an event in another shape is read as it was sent, or refused',
+    share: 0.05,
+    check: (target) => damagedShapes((path, call) => ask(target, path, call)),
+  },
+  {
+    name: 'attributes in headers are taken at their word, or refused',
+    share: 0.03,
+    check: (target) => brokenHeaders((path, call) => ask(target, path, call)),
   },
   {
     name: 'garbage on the wire hurts nobody but its sender',
