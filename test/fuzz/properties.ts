@@ -9,6 +9,7 @@ import { canonicalTime, isObject, judgeEvent, judgeMembers } from './event-oracl
 import { exactJson } from './exact-json.ts';
 import { batch, event, filter, headers, url } from './inputs.ts';
 import { rule, ruleName } from './rule-inputs.ts';
+import { brokenHeaders, damagedShapes } from './shapes.ts';
 import { damaged, json, jsonObject, text } from './texts.ts';
 
 export interface Target {
@@ -288,6 +289,16 @@ export const PROPERTIES: readonly Property[] = [
         );
         assert.equal((await ask(target, path, { method: 'DELETE' })).status, 204);
       }),
+  },
+  {
+    name: 'an event in another shape is read as it was sent, or refused',
+    share: 0.05,
+    check: (target) => damagedShapes((path, call) => ask(target, path, call)),
+  },
+  {
+    name: 'attributes in headers are taken at their word, or refused',
+    share: 0.03,
+    check: (target) => brokenHeaders((path, call) => ask(target, path, call)),
   },
   {
     name: 'garbage on the wire hurts nobody but its sender',
