@@ -106,8 +106,10 @@ function audit(
     'right ones were stored',
   );
   t.ok((outcomes.get('SCHEMA_VIOLATION') ?? 0) > 0, 'and wrong ones refused');
+  // A machine that is busy with other tests may take a second for a commit: then nothing is stored either.
+  const expected = ['stored', 'SCHEMA_VIOLATION', 'OVERLOADED'];
   t.strictSame(
-    [...outcomes.keys()].filter((outcome) => outcome !== 'stored' && outcome !== 'SCHEMA_VIOLATION'),
+    [...outcomes.keys()].filter((outcome) => !expected.includes(outcome)),
     [],
     'and nothing else happened',
   );
