@@ -9,6 +9,7 @@ import { type FollowOptions, follow } from './follow.ts';
 import { type Imported, importLines } from './import.ts';
 import { type CompactOptions, compactEvents } from './jobs.ts';
 import { type Page, type PageOptions, queryPage, queryPages, readAll } from './read.ts';
+import { createRules, type Rules } from './rules.ts';
 import { createSnapshots, orNull, type Snapshots } from './snapshots.ts';
 import { readState, readStateDiff, type State, type StateDiff, type StateOptions } from './states.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
@@ -29,7 +30,7 @@ export interface Client extends Figures {
    * Sent again until its outcome is known (for `retryForMs`), and stored once: events without an id get one here.
    *
    * @throws SteleError APPEND_CONDITION_FAILED with `problem.violations`, DUPLICATE_EVENT with `problem.ids`,
-   *   VALIDATION_FAILED and UNSTORABLE with `problem.errors`, OUTCOME_UNKNOWN with `problem.ids`.
+   *   RULE_VIOLATION with `problem.rule` and `problem.event`, VALIDATION_FAILED and UNSTORABLE with `problem.errors`, OUTCOME_UNKNOWN with `problem.ids`.
    */
   append(
     events: NewEvent | readonly NewEvent[],
@@ -77,6 +78,8 @@ export interface Client extends Figures {
   compactEvents(before: number | string, options?: CompactOptions): Promise<number>;
 
   readonly snapshots: Snapshots;
+  /** What must hold for events to be appended. */
+  readonly rules: Rules;
   readonly eventTypes: EventTypes;
 
   /** An aggregate as it was at a position or a time of recording, or is now: the `data` of its events, merged. */
@@ -137,6 +140,7 @@ export function createClient(options: ClientOptions): Client {
     follow: (filter = {}, more = {}) => follow(transport, filter, more),
     compactEvents: (before, more = {}) => compactEvents(transport, before, more),
     snapshots: createSnapshots(transport),
+    rules: createRules(transport),
     eventTypes: createEventTypes(transport),
     state: (aggregateId, more = {}) => readState(transport, aggregateId, more),
     diff: (aggregateId, more) => readStateDiff(transport, aggregateId, more),

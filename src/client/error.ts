@@ -19,6 +19,9 @@ export interface Problem {
   readonly head?: number;
   /** With `APPEND_CONDITION_FAILED`: each failed condition by its index, with up to 10 conflicting positions. */
   readonly violations?: readonly Violation[];
+  /** With `RULE_VIOLATION`: the first rule that is broken, and the index of the event that breaks it. */
+  readonly rule?: string;
+  readonly event?: number;
   /** With `DUPLICATE_EVENT` and `OUTCOME_UNKNOWN`: the events in question. */
   readonly ids?: readonly string[];
   readonly [member: string]: unknown;

@@ -38,6 +38,7 @@ export type { FollowOptions, Gap } from './follow.ts';
 export type { Imported } from './import.ts';
 export type { CompactOptions, Job } from './jobs.ts';
 export type { Page, PageOptions } from './read.ts';
+export type { NewRule, Rule, Rules } from './rules.ts';
 export type { NewSnapshot, Snapshot, Snapshots, SnapshotVersion } from './snapshots.ts';
 export type { State, StateDiff, StateOptions } from './states.ts';
 export type { Retry, TransportOptions } from './transport.ts';

@@ -27,6 +27,7 @@ t.test('the guide of the client does what it says', async (t) => {
   t.equal(
     stdout.replaceAll(/\s+/g, ' '),
     [
+      'RULE_VIOLATION issue-lifecycle 0',
       '5',
       ...events.split(' ').map((type, index) => `${index + 1} ${type}`),
       ...events.split(' '),

@@ -8,6 +8,7 @@ import type { Answer, Call, Caller } from '../helpers/caller.ts';
 import { canonicalTime, isObject, judgeEvent, judgeMembers } from './event-oracle.ts';
 import { exactJson } from './exact-json.ts';
 import { batch, event, filter, headers, url } from './inputs.ts';
+import { rule, ruleName } from './rule-inputs.ts';
 import { damaged, json, jsonObject, text } from './texts.ts';
 
 export interface Target {
@@ -81,13 +82,25 @@ function checkSame(sent: ReadonlyMap<string, string>, read: ReadonlyMap<string, 
   assert.equal(read.get('timestamp'), wanted, 'timestamp');
 }
 
+/** A number for each rule, as for each snapshot. */
+let rules = 0;
+
+/** A type that a rule is about, as JSON text. */
+function firstTypeOf(rule: string): string {
+  const { types, transitions = {} } = JSON.parse(rule) as {
+    types?: string[];
+    transitions?: Record<string, string[]>;
+  };
+  return JSON.stringify(types?.[0] ?? Object.values(transitions).flat()[0] ?? 'A');
+}
+
 /** A number for each snapshot: names that are generated come twice. */
 let snapshots = 0;
 
 export const PROPERTIES: readonly Property[] = [
   {
     name: 'an event is stored as it was sent, or refused for a fault that it has',
-    share: 0.28,
+    share: 0.26,
     check: (target) => fc.asyncProperty(event, (sent) => checkAppend(target, Buffer.from(sent))),
   },
   {
@@ -247,6 +260,33 @@ export const PROPERTIES: readonly Property[] = [
         else assert.notEqual(faults.size, 0, `refused: ${answer.text}`);
         if (answer.status !== 201) return;
         assert.equal(exactJson((await ask(target, path)).text, 500).members.get('data'), canonical);
+      }),
+  },
+  {
+    name: 'a rule is read as it was put, and refused for a fault that it has',
+    share: 0.02,
+    check: (target) =>
+      fc.asyncProperty(ruleName, rule, async (name, sent) => {
+        rules += 1;
+        // Names come twice.
+        const isName = /^[a-z0-9-]{1,12}$/.test(name);
+        const path = `/v1/rules/${isName ? `${name}-${rules}` : name}`;
+        const answer = await ask(target, path, { ...post(sent), method: 'PUT' });
+        if (!isName) assert.ok([400, 404].includes(answer.status), `${answer.status}: ${answer.text}`);
+        assert.ok([201, 400, 404, 413, 422].includes(answer.status), `${answer.status}: ${answer.text}`);
+        if (answer.status !== 201) return;
+        const { faults } = exactJson(sent);
+        assert.equal(faults.size, 0, `accepted in spite of ${[...faults].join(', ')}`);
+        const read = await ask(target, path);
+        const { rule: own, ...members } = JSON.parse(read.text) as { rule: string };
+        assert.equal(own, path.slice('/v1/rules/'.length));
+        assert.deepEqual(members, JSON.parse(sent));
+        await ask(
+          target,
+          '/v1/events',
+          post(`{"type":${firstTypeOf(sent)},"tags":{"k":"1"},"data":{"n":1}}`),
+        );
+        assert.equal((await ask(target, path, { method: 'DELETE' })).status, 204);
       }),
   },
   {

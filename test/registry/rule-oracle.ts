@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { EventInput } from '../../src/model/event.ts';
+import type { Tags } from '../../src/model/event.ts';
 import type { Query } from '../../src/model/query.ts';
 import type { CompareRule, LifecycleRule, Rule } from '../../src/registry/rule.ts';
 
@@ -7,9 +7,11 @@ import type { CompareRule, LifecycleRule, Rule } from '../../src/registry/rule.t
  * What rules mean, said once more and as plainly as can be: each event of a request is looked at after all that came
  * before it, with no index, no terms and nothing remembered. And random rules, logs and requests to compare with.
  */
-export type PlainEvent = Pick<EventInput, 'type' | 'data'> & {
-  readonly tags: Record<string, string | string[]>;
-};
+export interface PlainEvent {
+  readonly type: string;
+  readonly tags: Tags;
+  readonly data: Record<string, unknown>;
+}
 
 export interface Broken {
   readonly rule: string;
@@ -96,7 +98,7 @@ export function valuesOf({ tags }: PlainEvent, tag: string): string[] {
 function compares({ left, operator, right }: CompareRule, event: PlainEvent): boolean {
   const memberOf = (pointer: string) => {
     const [, member, name = ''] = pointer.split('/');
-    return member === 'data' ? event.data[name as never] : event.tags[name];
+    return member === 'data' ? event.data[name] : event.tags[name];
   };
   const a: unknown = memberOf(left);
   const b: unknown = typeof right === 'string' && right.startsWith('/') ? memberOf(right) : right;
