@@ -36,16 +36,8 @@ export function isSameRequest(events: readonly NewEvent[], taken: readonly Taken
 
 function isSameEvent(event: NewEvent, stored: StoredEvent & EventOrigin): boolean {
   const byClient = ~SENT.traceparentAdded;
-  if (event.id !== stored.id || (event.sent & byClient) !== (stored.sent & byClient)) return false;
-  return isSameContent(event, stored);
-}
-
-/** Whether two events say the same, whichever members of it the client has left to their defaults. */
-export function isSameContent(
-  event: NewEvent,
-  stored: Pick<StoredEvent, 'type' | 'timestamp' | 'body'> & Pick<EventOrigin, 'sent' | 'added'>,
-): boolean {
-  if (event.type !== stored.type) return false;
+  if (event.id !== stored.id || event.type !== stored.type) return false;
+  if ((event.sent & byClient) !== (stored.sent & byClient)) return false;
   if (event.timestamp !== null && event.timestamp !== stored.timestamp) return false;
   const [sent, known] = [sentMembers(event), sentMembers(stored)];
   if (event.added !== undefined || stored.added !== undefined) {
