@@ -26,6 +26,7 @@ WORKDIR /app
 COPY LICENSE package.json ./
 COPY migrations ./migrations
 COPY openapi ./openapi
+COPY catalogues ./catalogues
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
 # Where nothing names a store the events are in ./data.

@@ -139,7 +139,8 @@ t.test('files are named after what they hold, in kebab case', async (t) => {
 });
 
 t.test('a file can be read in one sitting', async (t) => {
-  for (const path of modules) {
+  // What a program wrote is read by programs.
+  for (const path of modules.filter((path) => !path.startsWith('examples/generated/'))) {
     const lines = read(path).split('\n').length - 1;
     if (lines > FILE_LINES_MAX) t.fail(`${path} has ${lines} lines: divide it by its nouns`);
   }

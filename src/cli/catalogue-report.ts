@@ -1,6 +1,5 @@
 import type { PatchOperation } from '../model/json-value.ts';
 import type { Change, Difference, RuleDifference, TypeDifference } from '../registry/catalogue-difference.ts';
-import { columns } from './terminal.ts';
 
 /** A difference for people: a line for each type and rule, and below it what is not the same. */
 export function differenceLines({ types, rules }: Difference, { isBrief }: { isBrief: boolean }): string[] {
@@ -59,11 +58,7 @@ function ruleLines({ rule, change, patch }: RuleDifference): string[] {
 }
 
 function patchLines(patch: readonly PatchOperation[], what = ''): string[] {
-  if (patch.length === 0) return [];
-  const rows = patch.map((operation): [string, string] => [what + operation.path, change(operation)]);
-  return columns(rows)
-    .split('\n')
-    .map((line) => `        ${line}`);
+  return patch.map((operation) => `          ${what}${operation.path}: ${change(operation)}`);
 }
 
 /** What the service has comes first. */

@@ -12,6 +12,7 @@ const VERBS = [
   'tail',
   'import',
   'export',
+  'types',
   'copy',
   'backup',
   'restore',

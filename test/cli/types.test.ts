@@ -62,7 +62,6 @@ t.test('what is shipped is loaded once: the second time nothing changes', async 
   const dry = await types('load', ...FOLDERS, '--dry-run');
   t.match(dry, { code: 0, stderr: /Nothing was registered\. types: 65 added; rules: 11 added\./ });
   t.strictSame((await client.types()).length, 0, 'a dry run does nothing');
-  t.match(await types('diff', ...FOLDERS), { code: 1, stderr: /types: 65 added/ });
 
   const first = await types('load', ...FOLDERS);
   t.match(first, { code: 0, stderr: /^Done\. types: 65 added; rules: 11 added\.$/m });
@@ -73,8 +72,6 @@ t.test('what is shipped is loaded once: the second time nothing changes', async 
   t.match(second, { code: 0, stderr: /Nothing had to be changed\. types: 65 same; rules: 11 same\./ });
   t.match(second.stdout, /^same {6}ISSUE\.ASSIGNED\.SUCCESS$/m);
   t.match(await types('diff', ...FOLDERS), { code: 0, stdout: '' });
-  t.match(await types('check', ...FOLDERS, '--running'), { code: 0, stdout: '' });
-  t.match(await types('check', ...FOLDERS, '--against', service.origin), { code: 0 });
   t.equal((await client.eventTypes.versions('ISSUE.ASSIGNED.SUCCESS')).length, 1, 'no second version');
 });
 
@@ -141,9 +138,9 @@ t.test(
     const diff = await types('diff', folder);
     t.equal(diff.code, 1);
     t.match(diff.stdout, /^changed {3}order\.created {2}version 2 is new$/m);
-    t.match(diff.stdout, /\/description +"An order was placed\." → "Somebody placed an order\."/);
+    t.match(diff.stdout, /\/description: "An order was placed\." → "Somebody placed an order\."/);
     t.match(diff.stdout, /^changed {3}rule order-once$/m);
-    t.match(diff.stdout, /\/tag +"orderId" → "order"/);
+    t.match(diff.stdout, /\/tag: "orderId" → "order"/);
     const json = JSON.parse((await types('diff', folder, '--json')).stdout);
     t.match(json.types, [
       { type: 'order.created', change: 'changed', versions: [{ change: 'same' }, { change: 'added' }] },
@@ -173,7 +170,7 @@ t.test(
       const { code, stdout } = await types(...verb, folder);
       t.equal(code, 3, verb.join(' '));
       t.match(stdout, /^conflict {2}order\.created {2}version 1 is registered with another content/m);
-      t.match(stdout, /version 1 \/schema\/properties\/note +not registered → \{"type":"string"\}/);
+      t.match(stdout, /version 1 \/schema\/properties\/note: not registered → \{"type":"string"\}/);
     }
     t.not((await client.eventTypes.get('order.created'))?.description, 'Never registered.');
   },
