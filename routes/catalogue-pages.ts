@@ -45,14 +45,19 @@ const config = { action: 'read', produces: [HTML_TYPE], forBrowsers: true } as c
 export function cataloguePageRoutes(app: FastifyInstance, service: Service): void {
   const { registry, backend, metrics, version } = service;
   const { ttlMs } = service.config.cache;
-  const logCache = new AnswerCache<TypeSummary[]>({ name: 'catalogue', metrics, ttlMs, entriesMax: 1 });
-  const activityCache = new AnswerCache<TypeActivity>({
+  const logCache = new AnswerCache<TypeSummary[] | undefined>({
+    name: 'catalogue',
+    metrics,
+    ttlMs,
+    entriesMax: 1,
+  });
+  const activityCache = new AnswerCache<TypeActivity | undefined>({
     name: 'activity',
     metrics,
     ttlMs,
     entriesMax: ACTIVITIES_KEPT,
   });
-  const inLog = () => logCache.get(LOG, () => backend.types());
+  const inLog = () => logCache.get(LOG, () => unlessTooLong(backend.types()));
 
   app.get(
     '/catalogue',
@@ -70,7 +75,8 @@ export function cataloguePageRoutes(app: FastifyInstance, service: Service): voi
     async (request, reply) => {
       const { q: search = '' } = parseQuery(ListQuery, rawQuery(request.raw.url));
       const [state, summaries] = await Promise.all([registry.fresh(), inLog()]);
-      sendPage(reply, listPage(state, serviceSite(state, version), { inLog: summaries, search }));
+      const known = summaries === undefined ? {} : { inLog: summaries };
+      sendPage(reply, listPage(state, serviceSite(state, version), { ...known, search }));
     },
   );
 
@@ -94,13 +100,14 @@ export function cataloguePageRoutes(app: FastifyInstance, service: Service): voi
       const { type: name } = request.params;
       const [state, summaries] = await Promise.all([registry.fresh(), inLog()]);
       const type = state.types.get(name);
-      const summary = summaries.find((one) => one.type === name);
+      const summary = summaries?.find((one) => one.type === name);
       if (type === undefined && summary === undefined) throw noType(name);
       const shown = query.version === undefined ? {} : { version: versionOf(type, name, query.version) };
       const activity = await activityCache.get(name, () =>
-        typeActivity(backend, name, { nowMs: Date.now() }),
+        unlessTooLong(typeActivity(backend, name, { nowMs: Date.now() })),
       );
-      sendPage(reply, typePage(state, serviceSite(state, version), name, { ...shown, activity, summary }));
+      const told = { ...shown, activity: activity ?? 'unknown', summary } as const;
+      sendPage(reply, typePage(state, serviceSite(state, version), name, told));
     },
   );
 
@@ -129,6 +136,16 @@ export function cataloguePageRoutes(app: FastifyInstance, service: Service): voi
       sendPage(reply, diffPage(type, serviceSite(state, version), { from, to }));
     },
   );
+}
+
+/** What takes the store too long is left out of a page, which is worth showing without it. */
+async function unlessTooLong<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'QUERY_TIMEOUT') return undefined;
+    throw error;
+  }
 }
 
 function versionOf(type: EventType | undefined, name: string, number: number): TypeVersion {

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
+import { StoreError } from '../../src/errors.ts';
 import { LOOKED_MAX } from '../../src/registry/type-activity.ts';
 import { checkHarmless, checkHtml, decoded, EVIL, textOf } from '../helpers/html.ts';
 import { bodyOf, type HttpService, startHttpService } from '../helpers/http-service.ts';
@@ -94,7 +95,8 @@ t.test(
     );
     for (const link of ['ISSUE.ASSIGNED', 'CODE.MERGED', 'WILD.ONE']) {
       t.match(page, ` href="/catalogue/${link}"`);
-      await pageAt(stele, `/catalogue/${link}`);
+      const [, group = ''] = /\/catalogue#([^"]+)/.exec(await pageAt(stele, `/catalogue/${link}`)) ?? [];
+      t.match(page, ` id="${group}"`, 'and back');
     }
   },
 );
@@ -228,6 +230,18 @@ t.test('what the log tells is kept for a moment, however much is appended', asyn
   t.equal(await pageAt(stele, '/catalogue/A'), before);
   await stele.service.registry.putType('A', { description: 'Now it is described.' });
   t.match(await pageAt(stele, '/catalogue/A'), /Now it is described/, 'what is registered is shown at once');
+});
+
+t.test('what takes the store too long is left out of a page', async (t) => {
+  const tooLong = async () => {
+    throw new StoreError('QUERY_TIMEOUT', 'It took too long.');
+  };
+  const stele = await startHttpService(t);
+  Object.assign(stele.service.backend, { types: tooLong, read: tooLong });
+  await stele.service.registry.putType('A', {});
+  t.match(textOf(await pageAt(stele, '/catalogue')), /A no schema Stele/);
+  t.match(textOf(await pageAt(stele, '/catalogue/A')), /It took the store too long to tell/);
+  t.match(refusal(await stele.call('/catalogue/B', { headers: { accept: 'text/html' } })), { status: 404 });
 });
 
 t.test('nothing that a client sent becomes markup', async (t) => {

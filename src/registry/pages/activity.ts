@@ -2,7 +2,10 @@ import type { Emitter, Tally, TypeActivity } from '../type-activity.ts';
 import { counted, grouped, type Html, html, moment } from './html.ts';
 
 /** Who emitted events of a type lately, and how often. */
-export function activitySection(activity: TypeActivity, total: number): Html {
+export function activitySection(activity: TypeActivity | 'unknown', total: number): Html {
+  if (activity === 'unknown') {
+    return html`<p class="muted">It took the store too long to tell. Try again in a moment.</p>`;
+  }
   const { looked, isAll, lastDay, lastWeek, emitters, moreEmitters, oldestAt, newestAt } = activity;
   if (looked === 0 || newestAt === undefined || oldestAt === undefined) {
     return html`<p class="muted">Nobody has emitted an event of this type.</p>`;

@@ -26,7 +26,7 @@ export function diffPage(
     const changes = memberChanges(from[part] ?? true, to[part] ?? true);
     return { title, prefix, changes, operations: jsonDiff(asDocument(from[part]), asDocument(to[part])) };
   }).filter(({ changes, operations }) => changes.length + operations.length > 0);
-  const content = html`${crumbs(site, type.type, 'diff')}
+  const content = html`${crumbs(site, type.type, { isRegistered: true, isAbout: true })}
 <h1>Version ${from.version} to version ${to.version}</h1>
 <p class="lead mono">${typeName(type.type)}</p>
 ${site.isStatic ? undefined : chooser(type, site, { from, to })}

@@ -1,8 +1,8 @@
 import type { TypeSummary } from '../../store/store.ts';
 import { firstSentence, groupOf } from '../async-api.ts';
-import type { EventType } from '../event-type.ts';
+import type { EventType, JsonSchema, TypeVersion } from '../event-type.ts';
 import type { RegistryState } from '../registry-state.ts';
-import { tableOf } from '../schema-rows.ts';
+import { eachSubschema } from '../subschemas.ts';
 import { counted, type Html, html, inline } from './html.ts';
 import { contents, page } from './layout.ts';
 import { ruleList } from './rule-list.ts';
@@ -152,12 +152,34 @@ const SEARCH_TEXT_MAX = 2000;
 /** What a type is found by: its name, its description, its tags and the members of its data. */
 function searchText({ type, description, tagsFromData, versions }: EventType): string {
   const latest = versions.at(-1);
-  const members = latest === undefined ? [] : tableOf(latest.schema).rows.map(({ name }) => name);
+  const members = latest === undefined ? [] : membersOf(latest);
   return [type, description, ...Object.keys(tagsFromData), ...members]
     .join(' ')
     .replace(/\s+/g, ' ')
     .toLowerCase()
     .slice(0, SEARCH_TEXT_MAX);
+}
+
+/** A version never changes, and a list asks for all of them again and again. */
+const known = new WeakMap<TypeVersion, ReadonlySet<string>>();
+
+function membersOf(version: TypeVersion): ReadonlySet<string> {
+  let names = known.get(version);
+  if (names === undefined) {
+    names = new Set(memberNames(version.schema));
+    known.set(version, names);
+  }
+  return names;
+}
+
+function memberNames(schema: JsonSchema): string[] {
+  if (typeof schema === 'boolean') return [];
+  const names: string[] = [];
+  eachSubschema(schema, (subschema, [keyword, name = '']) => {
+    if (keyword === 'properties') names.push(name);
+    names.push(...memberNames(subschema));
+  });
+  return names;
 }
 
 function emptyHint({ isStatic }: Site): Html | undefined {

@@ -62,7 +62,7 @@ pre code { font-size: inherit; overflow-wrap: normal; }
 .crumbs { font-size: 0.875rem; color: var(--muted); margin: 0 0 0.75rem; }
 .crumbs a { color: inherit; }
 .lead { font-size: 1.0625rem; }
-.facts { display: flex; flex-wrap: wrap; gap: 0.9rem 2.25rem; margin: 1.5rem 0 0; padding: 0; }
+.facts { display: flex; flex-wrap: wrap; gap: 0.9rem 2.25rem; margin: 1.5rem 0 1rem; padding: 0; }
 .facts dt { font-size: 0.75rem; letter-spacing: 0.05em; text-transform: uppercase; color: var(--muted); }
 .facts dd { margin: 0; font-variant-numeric: tabular-nums; }
 .facts dd .small { display: block; max-width: 18rem; color: var(--muted); line-height: 1.4; }

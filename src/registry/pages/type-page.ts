@@ -16,7 +16,7 @@ export interface TypePageOptions {
   /** The version that is shown; without it the latest. */
   readonly version?: TypeVersion;
   /** What the log holds of the type, where there is one to look at. */
-  readonly activity?: TypeActivity;
+  readonly activity?: TypeActivity | 'unknown';
   readonly summary?: TypeSummary | undefined;
 }
 
@@ -47,7 +47,7 @@ export function typePage(
       : [{ id: 'emitters', title: 'Who emits it', content: activitySection(activity, summary?.count ?? 0) }]),
   ];
   const isOld = shown !== undefined && latest !== undefined && shown.version !== latest.version;
-  const content = html`${crumbs(site, name)}
+  const content = html`${crumbs(site, name, { isRegistered: type !== undefined })}
 <h1 class="name">${typeName(name)}</h1>
 ${type === undefined ? unregistered() : html`<div class="lead">${prose(type.description)}</div>`}
 ${isOld && html`<div class="note"><p>This is version ${shown.version}. <a href="${site.links.type(name)}">The latest is version ${latest.version}.</a></p></div>`}
@@ -64,11 +64,18 @@ ${sections.map(({ id, title, content }) => html`<section aria-labelledby="${id}"
   });
 }
 
-export function crumbs({ links }: Site, type: string, here?: string): Html {
+/** The way back; on a page about a type, that of the type stands in it too. */
+export function crumbs(
+  { links }: Site,
+  type: string,
+  { isRegistered, isAbout = false }: { isRegistered: boolean; isAbout?: boolean },
+): Html {
   const group = groupOf(type);
-  return html`<p class="crumbs"><a href="${links.list}">Catalogue</a> / <a href="${links.list}#group-${group}">${group}</a>${
-    here !== undefined && html` / <a href="${links.type(type)}">${typeName(type)}</a>`
-  }</p>`;
+  return html`<p class="crumbs"><a href="${links.list}">Catalogue</a> / ${
+    isRegistered
+      ? html`<a href="${links.list}#group-${group}">${group}</a>`
+      : html`<a href="${links.list}#not-registered">Not registered</a>`
+  }${isAbout && html` / <a href="${links.type(type)}">${typeName(type)}</a>`}</p>`;
 }
 
 const NO_SCHEMA: Section = {
