@@ -88,6 +88,8 @@ export const LIMITS = {
   /** What it may take to validate one value, in units of about 20 ns; see `registry/validation-run.ts`. */
   validationUnitsMax: 5_000_000,
   validationDepthMax: 600,
+  /** What the operations of one upcast may copy and write, in characters: `copy` upon `copy` doubles. */
+  upcastCharactersMax: 4 * MIB,
 
   /** How long the loser whose turn it is has to come back before the next is told, see `store/turns.ts`. */
   loserTurnMs: 5,

@@ -1,0 +1,62 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Fault } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import { parseBody, type StoredEvent } from '../model/event.ts';
+import type { Validator } from './validator.ts';
+
+/**
+ * Validates events that are stored already: what a new schema would make of them. Whole events are validated in turns of the event
+ * loop, so that however many there are, others are served meanwhile.
+ */
+export type SampledEvent = Pick<StoredEvent, 'id' | 'position' | 'body'>;
+
+export interface FailingEvent {
+  readonly id: string;
+  readonly position: number;
+  /** Pointers into the event: `/data/amount`. */
+  readonly errors: readonly Fault[];
+}
+
+export interface EventValidators {
+  readonly data?: Validator | undefined;
+  readonly tags?: Validator | undefined;
+  readonly metadata?: Validator | undefined;
+}
+
+const MEMBERS = ['data', 'tags', 'metadata'] as const;
+/** How long the event loop is held in one go, one event at least. */
+const TURN_MS = 10;
+
+/** @param options.failingMax how many failing events are told; all that come are tested. */
+export async function testSample(
+  events: AsyncIterable<SampledEvent>,
+  validators: EventValidators,
+  { failingMax, signal }: { failingMax: number; signal?: AbortSignal },
+): Promise<{ tested: number; failing: FailingEvent[] }> {
+  const failing: FailingEvent[] = [];
+  let tested = 0;
+  let since = performance.now();
+  for await (const { id, position, body } of events) {
+    signal?.throwIfAborted();
+    if (performance.now() - since > TURN_MS) {
+      await turn();
+      since = performance.now();
+    }
+    tested += 1;
+    const errors = faultsOfEvent(parseBody(body), validators);
+    if (errors.length > 0 && failing.length < failingMax) failing.push({ id, position, errors });
+  }
+  return { tested, failing };
+}
+
+/** What is wrong with an event, with pointers from its root; up to `faultsMax`. */
+export function faultsOfEvent(
+  event: { readonly data: unknown; readonly tags?: unknown; readonly metadata?: unknown },
+  validators: EventValidators,
+): readonly Fault[] {
+  return MEMBERS.flatMap((member) => {
+    // Tags and metadata that an event leaves out are empty ones.
+    const faults = validators[member]?.(event[member] ?? {}) ?? [];
+    return faults.map(({ pointer, detail }) => ({ pointer: `/${member}${pointer}`, detail }));
+  }).slice(0, LIMITS.faultsMax);
+}
