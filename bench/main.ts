@@ -17,6 +17,7 @@ import { measureImport } from './measures/imports.ts';
 import { measureLarge } from './measures/large.ts';
 import { measurePeers } from './measures/peers.ts';
 import { measureQueries } from './measures/queries.ts';
+import { measureRegistry } from './measures/registry.ts';
 import { renderTable, reportOf } from './report.ts';
 import { type Finding, ROWS, type RowName } from './rows.ts';
 
@@ -32,6 +33,7 @@ const MEASURES: readonly {
 }[] = [
   { rows: ['append-null', 'append-insert', 'append-rate', 'append-tail'], run: measureAppends },
   { rows: ['conditional'], run: measureConditional },
+  { rows: ['registry'], run: measureRegistry },
   { rows: ['partitions'], run: measurePartitions },
   { rows: ['hot-boundary'], run: measureHotBoundary },
   { rows: ['batch'], run: measureBatches },

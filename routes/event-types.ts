@@ -3,7 +3,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import { type EventType, TypeSettings, type TypeVersion, VersionInput } from '../src/registry/event-type.ts';
-import { sampleEvents } from '../src/registry/stored-sample.ts';
+import { testSample } from '../src/registry/sample.ts';
+import { latestEvents } from '../src/registry/stored-sample.ts';
 import { requireSettings, violationsOf } from '../src/registry/version-check.ts';
 import { sendJson } from './answer.ts';
 import { parseBody } from './body.ts';
@@ -186,11 +187,14 @@ export function eventTypeRoutes(app: FastifyInstance, service: Service): void {
     async (request, reply) => {
       const type = open(request);
       const { sample = 0, ...wanted } = parseBody(compatibilityCheck, request);
-      const check = await schemas.compile(type, wanted);
+      const validators = await schemas.compile(type, wanted);
       const registered = (await registry.fresh()).types.get(type);
       const violations = registered === undefined ? [] : violationsOf(wanted, registered);
       const signal = leavingSignal(reply);
-      const found = await sampleEvents(backend, { type, count: sample, check, signal });
+      const found = await testSample(latestEvents(backend, { type, count: sample }), validators, {
+        failingMax: LIMITS.sampleFailuresMax,
+        signal,
+      });
       const compatible = violations.length === 0;
       sendJson(reply, 200, JSON.stringify({ compatible, violations, ...found }));
     },

@@ -15,7 +15,7 @@ export interface EventSource {
   next(): BenchEvent;
 }
 
-const TYPES = [
+export const TYPES = [
   'ISSUE.ASSIGNED.SUCCESS',
   'ISSUE.UPDATED.SUCCESS',
   'ISSUE.COMMENT.ADDED',

@@ -60,7 +60,7 @@ const appender = {
   },
 };
 
-const app = buildApp({ ...service, appender });
+const app = buildApp({ ...service, appender, admission: service.admission.before(appender) });
 app.addHook('onClose', () => pool.end());
 await app.listen({ host: service.config.host, port: service.config.port });
 process.on('SIGTERM', () => void app.close());

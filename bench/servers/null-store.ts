@@ -25,6 +25,6 @@ const appender = {
   },
 };
 
-const app = buildApp({ ...service, appender });
+const app = buildApp({ ...service, appender, admission: service.admission.before(appender) });
 await app.listen({ host: service.config.host, port: service.config.port });
 process.on('SIGTERM', () => void app.close());

@@ -17,7 +17,7 @@ import {
 } from './registry-documents.ts';
 import type { RegistryState } from './registry-state.ts';
 import type { Rule, RuleInput } from './rule.ts';
-import type { TypeSchemas } from './type-schemas.ts';
+import { checkOf, type TypeSchemas } from './type-schemas.ts';
 import { checkVersion, isSameVersion, violationsOf } from './version-check.ts';
 
 /**
@@ -93,7 +93,7 @@ export class Registry {
    * @throws StoreError INVALID_SCHEMA (`errors`), INCOMPATIBLE_SCHEMA (`violations`).
    */
   async addVersion(type: string, input: VersionInput): Promise<Added> {
-    const satisfies = await this.#schemas.compile(type, input);
+    const satisfies = checkOf(await this.#schemas.compile(type, input));
     return await this.#change<Added>((image) => {
       const known = image.types.get(type) ?? { ...DEFAULT_SETTINGS, type, versions: [] };
       const latest = known.versions.at(-1);

@@ -27,14 +27,15 @@ const MEMBERS = ['data', 'tags', 'metadata'] as const;
 /** How long the event loop is held in one go, one event at least. */
 const TURN_MS = 10;
 
-/** @param options.failingMax how many failing events are told; all that come are tested. */
+/** @param options.failingMax how many failing events are told; all that come are tested and counted. */
 export async function testSample(
   events: AsyncIterable<SampledEvent>,
   validators: EventValidators,
   { failingMax, signal }: { failingMax: number; signal?: AbortSignal },
-): Promise<{ tested: number; failing: FailingEvent[] }> {
+): Promise<{ tested: number; failed: number; failing: FailingEvent[] }> {
   const failing: FailingEvent[] = [];
   let tested = 0;
+  let failed = 0;
   let since = performance.now();
   for await (const { id, position, body } of events) {
     signal?.throwIfAborted();
@@ -44,9 +45,11 @@ export async function testSample(
     }
     tested += 1;
     const errors = faultsOfEvent(parseBody(body), validators);
-    if (errors.length > 0 && failing.length < failingMax) failing.push({ id, position, errors });
+    if (errors.length === 0) continue;
+    failed += 1;
+    if (failing.length < failingMax) failing.push({ id, position, errors });
   }
-  return { tested, failing };
+  return { tested, failed, failing };
 }
 
 /** What is wrong with an event, with pointers from its root; up to `faultsMax`. */

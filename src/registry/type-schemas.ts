@@ -2,6 +2,7 @@ import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { parseBody } from '../model/event.ts';
 import type { TypeVersion } from './event-type.ts';
+import { type EventValidators, faultsOfEvent } from './sample.ts';
 import type { SchemaCompiler, Validator } from './schema-compiler.ts';
 
 /** What a schema looks at of an event. */
@@ -48,31 +49,27 @@ export class TypeSchemas {
   }
 
   /**
-   * The check of schemas that are not registered.
+   * Schemas that are not registered.
    *
    * @throws StoreError INVALID_SCHEMA with pointers into the request that brings them.
    */
-  async compile(type: string, schemas: Schemas): Promise<VersionCheck> {
-    const validators: { member: keyof Content; validate: Validator }[] = [];
+  async compile(type: string, schemas: Schemas): Promise<EventValidators> {
+    const validators: Partial<Record<keyof Content, Validator>> = {};
     for (const [name, member] of MEMBERS) {
       const schema = schemas[name];
       if (schema === undefined) continue;
       try {
-        const validate = await this.#compiler.compile(schema, { name: `${type} ${member}` });
-        validators.push({ member, validate });
+        validators[member] = await this.#compiler.compile(schema, { name: `${type} ${member}` });
       } catch (error) {
         throw below(`/${name}`, error);
       }
     }
-    return (content) =>
-      validators.flatMap(({ member, validate }) =>
-        validate(content[member]).map((fault) => ({ ...fault, pointer: `/${member}${fault.pointer}` })),
-      );
+    return validators;
   }
 
   async #compileRegistered(type: string, version: TypeVersion): Promise<VersionCheck> {
     try {
-      const check = await this.compile(type, version);
+      const check = checkOf(await this.compile(type, version));
       if (this.#checks.has(version)) this.#checks.set(version, check);
       return check;
     } catch (cause) {
@@ -82,6 +79,10 @@ export class TypeSchemas {
       throw new StoreError('STORAGE_ERROR', detail, { cause });
     }
   }
+}
+
+export function checkOf(validators: EventValidators): VersionCheck {
+  return (content) => faultsOfEvent(content, validators);
 }
 
 /** Points into a request where the schema stands in it. */

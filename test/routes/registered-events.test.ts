@@ -33,15 +33,15 @@ t.test('an event that does not satisfy its schema is refused at the place that i
   const bad = { type: 'A', data: { n: 'one' }, metadata: { retries: 'two' } };
   const answer = await stele.call('/v1/events', post(bad));
   t.match(bodyOf(answer), { code: 'SCHEMA_VIOLATION', status: 400, type: 'A', version: 1 });
-  t.strictSame(refusal(answer).pointers.sort(), ['/data/n', '/metadata/retries', '/tags']);
+  t.strictSame(refusal(answer).pointers.sort(), ['/data/n', '/metadata/retries', '/tags/order']);
   const good = { type: 'A', tags: { order: '1' }, data: { n: 1 } };
   const batch = await stele.call('/v1/events/batch', post({ events: [good, bad, { ...good, data: {} }] }));
   t.match(bodyOf(batch), { code: 'SCHEMA_VIOLATION', type: 'A', version: 1 });
   t.strictSame(refusal(batch).pointers.sort(), [
     '/events/1/data/n',
     '/events/1/metadata/retries',
-    '/events/1/tags',
-    '/events/2/data',
+    '/events/1/tags/order',
+    '/events/2/data/n',
   ]);
   t.match(refusal(await stele.call('/v1/events', post({ ...good, version: 2 }))), {
     code: 'SCHEMA_VIOLATION',
@@ -282,7 +282,7 @@ t.test('tags are taken out of the data as far as it has values for them', async 
     const { added } = bodyOf(await stele.call('/v1/events', post({ type: 'A', data })));
     const pointers = Object.keys(tags).map((key) => `/tags/${key}`);
     t.strictSame([...((added as string[] | undefined) ?? [])].sort(), pointers.sort());
-    t.strictSame((await read(stele)).at(-1)?.tags, tags, JSON.stringify(data).slice(0, 60));
+    t.strictSame((await read(stele)).at(-1)?.tags, tags, Object.keys(tags).join(' '));
   }
   const full = Object.fromEntries(Array.from({ length: 63 }, (_, n) => [`t${n}`, 'x']));
   await stele.call(

@@ -8,7 +8,7 @@ import { EVERYTHING } from '../../src/model/filter.ts';
 import { type AppendAnswer, GroupCommit } from '../../src/store/group-commit.ts';
 import { importLines } from '../../src/store/import.ts';
 import type { AppendRequest, Backend } from '../../src/store/store.ts';
-import { openStarted } from '../helpers/backends.ts';
+import { backends, openStarted } from '../helpers/backends.ts';
 import { readAll } from '../helpers/reading.ts';
 
 interface Line {
@@ -132,4 +132,47 @@ t.test('what the store fails with ends an import', async (t) => {
   const chunks = importLines(input(9000), targetOf(backend, appender));
   await t.rejects(chunks.next(), { code: 'READ_ONLY' });
   t.equal(appends, 2, 'no more than was under way');
+});
+
+await backends(t, (t, kind) => {
+  t.test('what the service added to an event makes no other one of it', async (t) => {
+    const backend = await kind.open(t);
+    const commits = new GroupCommit(backend, { metrics: createMetrics() });
+    let runs = 0;
+    // Adds to the metadata as it did in no run before.
+    const appender = {
+      append: (request: AppendRequest) => {
+        runs += 1;
+        const at = `"metadata":{"at":${runs}}`;
+        const events = request.events.map((event) => ({
+          ...event,
+          body: event.body.replace('"metadata":{}', at),
+          added: ['/metadata/at'],
+        }));
+        return commits.append({ ...request, events });
+      },
+    };
+    const imported = async (lines: readonly object[]) => {
+      const sum = { imported: 0, duplicates: 0, failed: 0 };
+      const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+      const target = targetOf(backend, appender);
+      for await (const chunk of importLines(Readable.from([Buffer.from(text)]), target)) {
+        sum.imported += chunk.imported;
+        sum.duplicates += chunk.duplicates;
+        sum.failed += chunk.failed.length;
+      }
+      return sum;
+    };
+    const lines = Array.from({ length: 60 }, (_, n) => ({ id: uuidv7(), type: 'A', data: { n } }));
+    t.same(await imported(lines), { imported: 60, duplicates: 0, failed: 0 });
+    t.match((await readAll(backend, EVERYTHING))[0]?.body, /"at":1/);
+    const some = lines.filter((_, n) => n < 5 || n === 40 || n > 55);
+    t.same(await imported(some), { imported: 0, duplicates: some.length, failed: 0 });
+    const other = some.map((line, n) => (n === 3 ? { ...line, data: {} } : line));
+    t.same(await imported(other), { imported: 0, duplicates: some.length - 1, failed: 1 });
+    const stored = await readAll(backend, EVERYTHING);
+    const exported = stored.map((event) => JSON.parse(`{"id":"${event.id}","type":"A",${event.body}}`));
+    t.same(await imported(exported), { imported: 0, duplicates: 60, failed: 0 }, 'as it was exported');
+    t.equal(stored.length, 60);
+  });
 });
