@@ -5,7 +5,7 @@ import type { Catalogue, CatalogueRule, CatalogueType } from './catalogue.ts';
 import { type CatalogueFault, faultAt } from './catalogue-source.ts';
 import type { EventType, TypeVersion } from './event-type.ts';
 import { readRule } from './rule-input.ts';
-import type { TypeSchemas } from './type-schemas.ts';
+import { checkOf, type TypeSchemas } from './type-schemas.ts';
 import { checkVersion, isSameVersion, violationsOf } from './version-check.ts';
 
 /**
@@ -47,7 +47,7 @@ async function typeFaults(type: CatalogueType, schemas: TypeSchemas): Promise<Ca
     const known: EventType = { ...settings, type: type.type, versions: before };
     const latest = before.at(-1);
     try {
-      const satisfies = await schemas.compile(type.type, input);
+      const satisfies = checkOf(await schemas.compile(type.type, input));
       checkVersion(input, { of: known, satisfies });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;

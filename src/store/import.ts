@@ -1,13 +1,6 @@
 import { type ErrorCode, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import {
-  type EventContext,
-  isNamed,
-  type NewEvent,
-  parseBody,
-  readEvent,
-  type StoredEvent,
-} from '../model/event.ts';
+import { isNamed, type NewEvent, parseBody, type StoredEvent } from '../model/event.ts';
 import { compileFilter } from '../model/filter.ts';
 import { isSameJson } from '../model/json-value.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
@@ -45,7 +38,8 @@ interface ImportTarget {
   readonly append: (request: AppendRequest, onHandedOver: () => void) => Promise<AppendAnswer>;
   /** Why single events are not admitted, whatever is in the log. */
   readonly refusals: (events: readonly NewEvent[]) => Promise<ReadonlyMap<NewEvent, StoreError>>;
-  readonly context: EventContext;
+  /** Reads the event of a line. @throws StoreError for what is none. */
+  readonly read: (line: string) => NewEvent;
 }
 
 /** With one alone the store would have nothing to do while its answer is read and the next is handed over. */
@@ -102,7 +96,7 @@ export async function* importLines(
   const first = () => (underWay.shift() as SentChunk).outcome;
   try {
     for await (const { lines } of readBatches(input, LIMITS.batchEventsMax)) {
-      for await (const chunk of chunksOf(lines, target.context)) {
+      for await (const chunk of chunksOf(lines, target.read)) {
         // What is on its way cannot be looked up yet.
         while (underWay.some(({ ids }) => shareAny(ids, chunk.ids))) yield await first();
         const remainder = await lookUp(chunk.entries, target.backend);
@@ -117,7 +111,7 @@ export async function* importLines(
 }
 
 /** An id that stands twice begins another chunk: an append holds it once, and the second is then a duplicate. */
-async function* chunksOf(lines: readonly InputLine[], context: EventContext): AsyncGenerator<Chunk> {
+async function* chunksOf(lines: readonly InputLine[], read: ImportTarget['read']): AsyncGenerator<Chunk> {
   let entries: Entry[] = [];
   let failed: ImportFailure[] = [];
   let ids = new Set<string>();
@@ -125,7 +119,7 @@ async function* chunksOf(lines: readonly InputLine[], context: EventContext): As
   for (const [index, { number, text }] of lines.entries()) {
     if (index % TURN_LINES === 0) await turn();
     try {
-      const event = readEvent(text, context);
+      const event = read(text);
       if (ids.has(event.id)) {
         yield { line: last, entries, failed, ids };
         [entries, failed, ids] = [[], [], new Set()];

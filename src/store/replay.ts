@@ -39,6 +39,11 @@ function isSameEvent(event: NewEvent, stored: StoredEvent & EventOrigin): boolea
   if (event.id !== stored.id || event.type !== stored.type) return false;
   if ((event.sent & byClient) !== (stored.sent & byClient)) return false;
   if (event.timestamp !== null && event.timestamp !== stored.timestamp) return false;
+  return isSameContent(event, stored);
+}
+
+/** Whether a client sent the same members of two events. */
+export function isSameContent(event: Sent, stored: Sent): boolean {
   const [sent, known] = [sentMembers(event), sentMembers(stored)];
   if (event.added !== undefined || stored.added !== undefined) {
     // A value that was put beside the only one of a tag made a list of it.
@@ -48,8 +53,10 @@ function isSameEvent(event: NewEvent, stored: StoredEvent & EventOrigin): boolea
   return isSameJson(sent, known);
 }
 
+type Sent = Pick<NewEvent, 'body' | 'sent' | 'added'>;
+
 /** What the client sent of an event. Each side knows for itself what was added to it. */
-function sentMembers({ body, sent, added }: Pick<NewEvent, 'body' | 'sent' | 'added'>) {
+function sentMembers({ body, sent, added }: Sent) {
   const members = parseBody(body);
   if ((sent & SENT.traceparentAdded) !== 0) delete members.metadata.traceparent;
   if (added !== undefined) takeOut(members, added);

@@ -4,6 +4,7 @@ import t from 'tap';
 import { v7 as uuidv7 } from 'uuid';
 import { StoreError } from '../../src/errors.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { readEvent } from '../../src/model/event.ts';
 import { EVERYTHING } from '../../src/model/filter.ts';
 import { type AppendAnswer, GroupCommit } from '../../src/store/group-commit.ts';
 import { importLines } from '../../src/store/import.ts';
@@ -21,7 +22,7 @@ interface Line {
 function targetOf(backend: Backend, appender: { append(request: AppendRequest): Promise<AppendAnswer> }) {
   return {
     backend,
-    context: { eventIds: 'uuidv7' as const },
+    read: (line: string) => readEvent(line, { eventIds: 'uuidv7' }),
     append: (request: AppendRequest, onHandedOver: () => void) => {
       const answer = appender.append(request);
       onHandedOver();
