@@ -76,6 +76,8 @@ export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, rea
   aggregateEvents: { 200: ['Stele-Position'] },
   listTypes: { 200: ['Stele-Position'] },
   readAsyncApi: { 200: ['ETag'], 304: ['ETag'] },
+  putType: { 201: ['Location'] },
+  addVersion: { 200: ['Location'], 201: ['Location'] },
   listTags: { 200: ['Stele-Position'] },
   listTagValues: { 200: PAGE },
   readHead: { 200: ['Stele-Position'] },

@@ -6,9 +6,10 @@ import { SteleMember } from '../src/model/envelopes/stele-member.ts';
 import { BatchInput, EventInput, Metadata, RecordedEvent, Tags } from '../src/model/event.ts';
 import { EventFilter } from '../src/model/filter.ts';
 import { AppendCondition, Query, QueryItem, TagConstraint } from '../src/model/query.ts';
+import { TypeSettings, VersionInput } from '../src/registry/event-type.ts';
 import { RuleInput, RuleOfName } from '../src/registry/rule.ts';
-
 import { exampleBatch, SHAPE_BATCHES, SHAPE_EXAMPLES, SHAPES } from './shape-schemas.ts';
+import { CompatibilityCheck } from './type-schemas.ts';
 
 /**
  * TypeBox schemas as OpenAPI publishes them.
@@ -87,6 +88,12 @@ const SHAPE_NAMES: Readonly<Record<Envelope, string>> = {
   actor: 'ActorEvent',
 };
 
+const EXAMPLE_SCHEMA = {
+  type: 'object',
+  properties: { assignee: { type: 'string' } },
+  required: ['assignee'],
+};
+
 /** Schemas with a name, each with an example; outer ones first, as the inner ones are parts of them. */
 const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unknown])[] = [
   ['Problem', Problem],
@@ -103,6 +110,9 @@ const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unk
   ['Query', Query, EXAMPLE_CONDITION.failIfEventsMatch],
   ['QueryItem', QueryItem, EXAMPLE_ITEM],
   ['TagConstraint', TagConstraint],
+  ['TypeSettings', TypeSettings, { enforcement: 'warn', tagsFromData: { assignee: '/assignee' } }],
+  ['NewTypeVersion', VersionInput, { schema: EXAMPLE_SCHEMA, examples: [{ data: { assignee: 'u-1' } }] }],
+  ['CompatibilityCheck', CompatibilityCheck, { schema: EXAMPLE_SCHEMA, sample: 100 }],
   ['Tags', Tags],
   ['Metadata', Metadata],
 ];
