@@ -32,6 +32,15 @@ interface Document {
   };
 }
 
+/** Media types of one event and of a page in other shapes. */
+const SHAPED = [
+  ['application/cloudevents+json', 'application/cloudevents-batch+json'],
+  ...['stream', 'workflow', 'actor'].map((name) => {
+    const type = `application/vnd.stele.${name}+json`;
+    return [type, type] as const;
+  }),
+] as const;
+
 const FOLDER = new URL('../../openapi/', import.meta.url);
 const read = async (name: string) => JSON.parse(await readFile(new URL(name, FOLDER), 'utf8')) as Document;
 
@@ -148,6 +157,11 @@ t.test('answers are as they are described', async (t) => {
     ['GET /v1/events', '/v1/events?limit=1&explain=true'],
     ['GET /v1/events', '/v1/events', lines],
     ['GET /v1/events', '/v1/events?cursor=x'],
+    ...Object.values(SHAPED).flatMap(([one, many]) => [
+      ['GET /v1/events', '/v1/events?limit=1', { headers: { accept: many } }] as const,
+      ['POST /v1/events/query', '/v1/events/query', post({ limit: 1 }, { accept: many })] as const,
+      ['GET /v1/events/{id}', `/v1/events/${id}`, { headers: { accept: one } }] as const,
+    ]),
     ['POST /v1/events/query', '/v1/events/query', post({ limit: 1 })],
     ['GET /v1/correlations/{id}/events', '/v1/correlations/c/events?limit=1'],
     ['GET /v1/events/{id}', `/v1/events/${id}`],
@@ -330,24 +344,25 @@ t.test('the examples of bodies are accepted', async (t) => {
   const document = await read('openapi.json');
   for (const [method, path, { requestBody }] of operationsOf(document)) {
     if (requestBody === undefined) continue;
-    const [[type, { example, schema }] = ['', { schema: {} }]] = Object.entries(requestBody.content);
-    const component = (document.components.schemas[schema.$ref?.split('/')[3] ?? ''] ?? schema) as {
-      examples?: unknown[];
-    };
-    const body = example ?? component.examples?.[0];
-    t.ok(body !== undefined, `${method} ${path} has an example`);
-    const stele = await startHttpService(t, { argv: await places(t) });
-    await append(
-      stele,
-      Array.from({ length: 20 }, () => ({})),
-    );
-    const query = path.endsWith('/stream') ? '?follow=false' : '';
-    const answer = await stele.call(path.replaceAll(/\{\w+\}/g, '1') + query, {
-      method,
-      headers: { accept: '*/*', 'content-type': type },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
-    t.ok(answer.status < 300, `${method} ${path} takes its example: ${answer.text.slice(0, 200)}`);
+    for (const [type, { example, schema }] of Object.entries(requestBody.content)) {
+      const component = (document.components.schemas[schema.$ref?.split('/')[3] ?? ''] ?? schema) as {
+        examples?: unknown[];
+      };
+      const body = example ?? component.examples?.[0];
+      t.ok(body !== undefined, `${method} ${path} has an example as ${type}`);
+      const stele = await startHttpService(t, { argv: await places(t) });
+      await append(
+        stele,
+        Array.from({ length: 20 }, () => ({})),
+      );
+      const query = path.endsWith('/stream') ? '?follow=false' : '';
+      const answer = await stele.call(path.replaceAll(/\{\w+\}/g, '1') + query, {
+        method,
+        headers: { accept: '*/*', 'content-type': type },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+      t.ok(answer.status < 300, `${method} ${path} takes its example: ${answer.text.slice(0, 200)}`);
+    }
   }
 });
 
