@@ -8,8 +8,8 @@ import { checkCatalogues } from '../../src/registry/catalogue-check.ts';
 import { catalogueSchema } from '../../src/registry/catalogue-format.ts';
 import type { CatalogueFault } from '../../src/registry/catalogue-source.ts';
 import { SchemaCompiler } from '../../src/registry/schema-compiler.ts';
-import { isMembers } from '../../src/registry/schema-parts.ts';
-import { type Content, TypeSchemas } from '../../src/registry/type-schemas.ts';
+import { isMembers } from '../../src/registry/schema-document.ts';
+import { type Content, checkOf, TypeSchemas } from '../../src/registry/type-schemas.ts';
 import { fullValue, plantedFaults } from './planted-faults.ts';
 
 /** The catalogues that come with the package: what they say is what their schemas do. */
@@ -113,7 +113,7 @@ t.test('the example events of the package are events of the catalogues', async (
       tag,
       String(data[pointer.slice(1)]),
     ]);
-    const check = await schemas.compile(event.type, version);
+    const check = checkOf(await schemas.compile(event.type, version));
     t.strictSame(
       check({ data, metadata, tags: { ...Object.fromEntries(fromData), ...tags } }),
       [],
@@ -132,7 +132,7 @@ t.test('what the domains say of tags and metadata holds for all of their types',
   for (const { type, versions } of catalogues[0]?.types.values() ?? []) {
     for (const version of versions) {
       const [example] = version.examples ?? [];
-      const check = await schemas.compile(type, version);
+      const check = checkOf(await schemas.compile(type, version));
       const {
         data = {},
         tags = {},
