@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { LIMITS } from '../src/limits.ts';
-import { isUuid, parseBody, RecordedEvent, type StoredEvent } from '../src/model/event.ts';
+import { parseBody, RecordedEvent, type StoredEvent } from '../src/model/event.ts';
+import { isUuid } from '../src/model/event-id.ts';
 import { compileFilter } from '../src/model/filter.ts';
 import { renderAs } from '../src/model/view.ts';
 import { below } from '../src/store/pages.ts';

@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { FastifyInstance } from 'fastify';
 import { StoreError } from '../src/errors.ts';
-import { isUuid } from '../src/model/event.ts';
+import { isUuid } from '../src/model/event-id.ts';
 import { requireTimestamp } from '../src/model/timestamp.ts';
 import type { Job } from '../src/upkeep/jobs.ts';
 import { RetentionPolicy } from '../src/upkeep/policy.ts';

@@ -1,7 +1,20 @@
 import { randomFillSync } from 'node:crypto';
 
-export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-export const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** Which ids a client may send: only the time-ordered version 7 (the default), or any UUID. */
+export type EventIds = 'uuidv7' | 'uuid';
+
+/** Whether an event can have this id as its own; any other text is the name that another system gave it. */
+export function isOwnId(text: string, eventIds: EventIds): boolean {
+  return (eventIds === 'uuidv7' ? UUID_V7 : UUID).test(text);
+}
+
+/** True for a UUID of any version in lower case. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
 
 /**
  * Ids of events that come without one: UUID version 7 (RFC 9562, section 5.7, method 1).

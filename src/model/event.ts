@@ -2,7 +2,7 @@ import { FormatRegistry, type Static, type TSchema, Type } from '@sinclair/typeb
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { newEventId, UUID, UUID_V7 } from './event-id.ts';
+import { type EventIds, isOwnId, newEventId } from './event-id.ts';
 import { Faults, toPointer } from './faults.ts';
 import { inspectJson, type JsonNode } from './json-text.ts';
 import { type PlainEvent, PlainReader } from './plain-text.ts';
@@ -14,9 +14,6 @@ import { canonicalTimestamp } from './timestamp.ts';
 // The schemas name these formats for readers of the OpenAPI document. What a service accepts is narrower (one
 // version of UUID, at most six fractional digits) and is checked below, with a better message.
 for (const format of ['uuid', 'date-time']) FormatRegistry.Set(format, () => true);
-
-/** Which ids a client may send: only the time-ordered version 7 (the default), or any UUID. */
-export type EventIds = 'uuidv7' | 'uuid';
 
 const MetadataText = Text({ maxLength: LIMITS.metadataValueLengthMax });
 
@@ -262,7 +259,7 @@ function readPlainBatch(body: string, context: EventContext): Batch | undefined 
 function plainNewEvent(event: PlainEvent, { eventIds, traceparent }: EventContext): NewEvent | undefined {
   const { id, type, version, tags, data, labelled } = event;
   let { metadata, timestamp } = event;
-  if (id !== undefined && !(eventIds === 'uuidv7' ? UUID_V7 : UUID).test(id)) return undefined;
+  if (id !== undefined && !isOwnId(id, eventIds)) return undefined;
   if (timestamp !== undefined) {
     const canonical = canonicalTimestamp(timestamp);
     if (!canonical.ok) return undefined;
@@ -475,14 +472,4 @@ export function parseLabels(body: string): { version: number; tags: Tags; metada
   } catch {
     return parseBody(body);
   }
-}
-
-/** Whether an event can have this id as its own; any other text is the name that another system gave it. */
-export function isOwnId(text: string, eventIds: EventIds): boolean {
-  return (eventIds === 'uuidv7' ? UUID_V7 : UUID).test(text);
-}
-
-/** True for a UUID of any version in lower case. */
-export function isUuid(text: string): boolean {
-  return UUID.test(text);
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { LIMITS } from '../limits.ts';
-import { INDEXED_METADATA, isUuid } from './event.ts';
+import { INDEXED_METADATA } from './event.ts';
+import { isUuid } from './event-id.ts';
 import { Faults } from './faults.ts';
 import { eventIdOf } from './foreign-id.ts';
 import {

@@ -1,12 +1,15 @@
-import { StoreError } from '../errors.ts';
+import { type Fault, StoreError } from '../errors.ts';
 import { isSystemType } from '../model/query.ts';
 import { didYouMean } from '../spelling.ts';
 import type { Catalogue, CatalogueRule, CatalogueType } from './catalogue.ts';
+import type { CompleteVersion } from './catalogue-format.ts';
 import { type CatalogueFault, faultAt } from './catalogue-source.ts';
 import type { EventType, TypeVersion } from './event-type.ts';
 import { readRule } from './rule-input.ts';
+import type { Validator } from './schema-compiler.ts';
 import { checkOf, type TypeSchemas } from './type-schemas.ts';
-import { checkVersion, isSameVersion, violationsOf } from './version-check.ts';
+import { UpcastError, upcast } from './upcast.ts';
+import { checkVersion, isSameVersion, requireSettings, violationsOf } from './version-check.ts';
 
 /**
  * Checks catalogues as the service would if they were loaded into an empty store: schemas are compiled, examples compared
@@ -39,27 +42,14 @@ export async function checkCatalogues(
 
 async function typeFaults(type: CatalogueType, schemas: TypeSchemas): Promise<CatalogueFault[]> {
   const { settings, source } = type;
-  const faults: CatalogueFault[] = [];
+  const faults = faultsOf(() => requireSettings(settings)).map(({ pointer, detail }) =>
+    faultAt(source, pointer, detail),
+  );
   const before: TypeVersion[] = [];
   for (const [index, input] of type.versions.entries()) {
-    const add = (pointer: string, detail: string) =>
-      faults.push(faultAt(source, `/versions/${index}${pointer}`, detail));
     const known: EventType = { ...settings, type: type.type, versions: before };
-    const latest = before.at(-1);
-    try {
-      const satisfies = checkOf(await schemas.compile(type.type, input));
-      checkVersion(input, { of: known, satisfies });
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      for (const { pointer, detail } of error.faults ?? [{ pointer: '', detail: error.message }]) {
-        add(pointer, detail);
-      }
-    }
-    if (latest !== undefined && isSameVersion({ ...latest, examples: input.examples ?? [] }, input)) {
-      add('', 'says the same as the version before');
-    }
-    for (const { pointer, detail } of violationsOf(input, known)) {
-      add(pointer, `is not ${settings.compatibility} compatible with the version before: ${detail}`);
+    for (const { pointer, detail } of await versionFaults(input, known, schemas)) {
+      faults.push(faultAt(source, `/versions/${index}${pointer}`, detail));
     }
     before.push({
       version: input.version,
@@ -74,13 +64,70 @@ async function typeFaults(type: CatalogueType, schemas: TypeSchemas): Promise<Ca
   return faults;
 }
 
-function ruleFaults({ input, source }: CatalogueRule, known: readonly string[]): CatalogueFault[] {
+/** What is wrong with the next version of a type, with pointers into the version. */
+async function versionFaults(
+  input: CompleteVersion,
+  known: EventType,
+  schemas: TypeSchemas,
+): Promise<readonly Fault[]> {
+  const latest = known.versions.at(-1);
+  const faults: Fault[] = [];
   try {
-    readRule(input);
+    const validators = await schemas.compile(known.type, input);
+    faults.push(...faultsOf(() => checkVersion(input, { of: known, satisfies: checkOf(validators) })));
+    if (latest !== undefined) faults.push(...upcastFaults(input, latest, validators.data));
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    return (error.faults ?? []).map(({ pointer, detail }) => faultAt(source, pointer, detail));
+    faults.push(...toldBy(error));
   }
+  if (latest !== undefined && isSameVersion({ ...latest, examples: input.examples ?? [] }, input)) {
+    faults.push({ pointer: '', detail: 'says the same as the version before' });
+  }
+  const broken = violationsOf(input, known).map(({ pointer, detail }) => ({
+    pointer,
+    detail: `is not ${known.compatibility} compatible with the version before: ${detail}`,
+  }));
+  return [...faults, ...broken];
+}
+
+/** An upcast has to make of the examples of the version before what the schema takes: where it does not, it is wrong. */
+function upcastFaults(
+  { upcast: operations = [] }: CompleteVersion,
+  { examples }: TypeVersion,
+  validate: Validator | undefined,
+): Fault[] {
+  if (operations.length === 0) return [];
+  return examples.flatMap(({ data }, index) => {
+    const what = `of example ${index} of the version before`;
+    try {
+      const [fault] = validate?.(upcast(data, [operations])) ?? [];
+      if (fault === undefined) return [];
+      const detail = `makes ${what} what the schema refuses: ${fault.pointer} ${fault.detail}`;
+      return [{ pointer: '/upcast', detail }];
+    } catch (error) {
+      if (!(error instanceof UpcastError)) throw error;
+      return [{ pointer: '/upcast', detail: `cannot be applied to the data ${what}: ${error.message}` }];
+    }
+  });
+}
+
+/** The faults that a check throws; none where it does not. */
+function faultsOf(check: () => void): readonly Fault[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    return toldBy(error);
+  }
+}
+
+function toldBy(error: unknown): readonly Fault[] {
+  if (!(error instanceof StoreError)) throw error;
+  return error.faults ?? [{ pointer: '', detail: error.message }];
+}
+
+function ruleFaults({ input, source }: CatalogueRule, known: readonly string[]): CatalogueFault[] {
+  const faults = faultsOf(() => readRule(input));
+  if (faults.length > 0) return faults.map(({ pointer, detail }) => faultAt(source, pointer, detail));
   return namedTypes(input)
     .filter(({ type }) => type !== '' && !isSystemType(type) && !known.includes(type))
     .map(({ pointer, type }) =>

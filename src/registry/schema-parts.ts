@@ -1,8 +1,7 @@
 import type { JsonSchema } from './event-type.ts';
+import { isMembers } from './schema-document.ts';
 
 /** Parts of schemas: the definitions that one uses, and whether a place in a value can exist. */
-type Members = Readonly<Record<string, unknown>>;
-
 const DEFINITION = /^#\/\$defs\/([^/]+)/;
 
 /** A schema that stands alone: with those of the definitions that it uses, directly or through others. */
@@ -59,10 +58,6 @@ export function leadsSomewhere(root: JsonSchema, pointer: string): boolean {
     if (schema === undefined) return false;
   }
   return schema !== false;
-}
-
-export function isMembers(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function memberOf(value: unknown, name: string): unknown {

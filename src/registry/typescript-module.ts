@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
 import type { Catalogue, CatalogueType } from './catalogue.ts';
 import type { JsonSchema } from './event-type.ts';
-import { isMembers } from './schema-parts.ts';
+import { isMembers } from './schema-document.ts';
 import { pascal, type TypeNames, typescriptNames } from './typescript-names.ts';
 import { comment, quoted, typescriptType } from './typescript-type.ts';
 

@@ -1,5 +1,6 @@
 import type { JsonSchema } from './event-type.ts';
-import { isMembers, referred } from './schema-parts.ts';
+import { isMembers } from './schema-document.ts';
+import { referred } from './schema-parts.ts';
 
 /**
  * JSON Schema as a type of TypeScript: what of a schema a compiler can check. Bounds, patterns and formats are left to

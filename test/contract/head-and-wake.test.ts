@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { isUuid } from '../../src/model/event.ts';
+import { isUuid } from '../../src/model/event-id.ts';
 import { EVERYTHING } from '../../src/model/filter.ts';
 import { backends, openStarted } from '../helpers/backends.ts';
 import { readAll } from '../helpers/reading.ts';

@@ -274,6 +274,26 @@ t.test('a version has to keep what the one before promised, and to say something
   t.strictSame(await faultsIn(t, free), []);
 });
 
+t.test('an upcast has to make of the examples before what the schema takes', async (t) => {
+  const next = (to: string) => `${PLACED}
+  - version: 2
+    schema:
+      type: object
+      required: [bought]
+      additionalProperties: false
+      properties: { bought: { $ref: '#/$defs/Order' } }
+    upcast: [{ op: rename, path: /order, to: ${to} }]
+`;
+  const files = (to: string) => ({
+    ...SOUND,
+    'types/order.placed.yaml': `compatibility: none\n${next(to).replace('tagsFromData: { orderId: /order/id }', 'tagsFromData: { orderId: /bought/id }').replaceAll('tagsSchema: { required: [orderId] }', 'tagsSchema: true')}`,
+  });
+  t.strictSame(await faultsIn(t, files('bought')), []);
+  t.match(await faultsIn(t, files('sold')), [
+    /\/versions\/1\/upcast makes of example 0 of the version before what the schema refuses: /,
+  ]);
+});
+
 t.test('a difference tells what has to be done, and what cannot be', async (t) => {
   const { catalogue } = await readCatalogue(folderOf(t, SOUND));
   const type = catalogue.types.get('order.placed');

@@ -8,7 +8,7 @@ import { checkCatalogues } from '../../src/registry/catalogue-check.ts';
 import { catalogueSchema } from '../../src/registry/catalogue-format.ts';
 import type { CatalogueFault } from '../../src/registry/catalogue-source.ts';
 import { SchemaCompiler } from '../../src/registry/schema-compiler.ts';
-import { isMembers } from '../../src/registry/schema-parts.ts';
+import { isMembers } from '../../src/registry/schema-document.ts';
 import { type Content, checkOf, TypeSchemas } from '../../src/registry/type-schemas.ts';
 import { fullValue, plantedFaults } from './planted-faults.ts';
 

@@ -1,5 +1,6 @@
 import type { JsonSchema } from '../../src/registry/event-type.ts';
-import { isMembers, referred } from '../../src/registry/schema-parts.ts';
+import { isMembers } from '../../src/registry/schema-document.ts';
+import { referred } from '../../src/registry/schema-parts.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -26,10 +26,7 @@ const BOMBS: readonly (readonly [what: string, schema: JsonSchema, value: unknow
   [
     '2^60 ways through a recursion',
     {
-      anyOf: [
-        { allOf: [twice, { required: ['x'] }] },
-        { allOf: [twice, { required: ['y'] }] },
-      ],
+      anyOf: [{ allOf: [twice, { required: ['x'] }] }, { allOf: [twice, { required: ['y'] }] }],
     },
     nested(60),
     true,

@@ -1,4 +1,4 @@
-import { type EventIds, isOwnId } from '../event.ts';
+import { type EventIds, isOwnId } from '../event-id.ts';
 import { type Faults, toPointer } from '../faults.ts';
 import { eventIdOf } from '../foreign-id.ts';
 import { versionOf } from './version-text.ts';

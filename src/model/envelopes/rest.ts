@@ -1,5 +1,5 @@
 import { LIMITS } from '../../limits.ts';
-import { isOwnId } from '../event.ts';
+import { isOwnId } from '../event-id.ts';
 import { eventIdOf } from '../foreign-id.ts';
 import type { EventParts } from './parts.ts';
 import { isVersionText, versionOf, versionTextOf } from './version-text.ts';

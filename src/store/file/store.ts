@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { StoreError } from '../../errors.ts';
 import type { Metrics } from '../../metrics.ts';
-import { isUuid } from '../../model/event.ts';
+import { isUuid } from '../../model/event-id.ts';
 import type { Filter } from '../../model/filter.ts';
 import { formatTimestamp, timestampMicros } from '../../model/timestamp.ts';
 import { idsTaken, loadRefusal, notAdopted } from '../load.ts';
