@@ -222,6 +222,9 @@ function readEventText(
     part,
     parts,
     sent,
-    terms: termsOf({ body }),
+    // Found when somebody asks: pages have no use for them.
+    get terms() {
+      return termsOf({ body });
+    },
   };
 }
