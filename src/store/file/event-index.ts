@@ -36,6 +36,7 @@ const ELSEWHERE_EVENTS_MIN = 1000;
 export class EventIndex extends LogBounds implements LogIndex {
   readonly #older: SqliteIndex | undefined;
   #generationBytes: number;
+  #isSettled = false;
   readonly #bytesMax: number;
   #generations: Generation[];
   readonly #types = new Map<string, Counted>();
@@ -48,7 +49,7 @@ export class EventIndex extends LogBounds implements LogIndex {
     this.#older = older;
     this.#bytesMax = bytesMax;
     this.#generationBytes = bytesMax;
-    this.#generations = [new Generation(this.end)];
+    this.#generations = [new Generation(this.end, { isAsked: true })];
     for (const summary of older?.types() ?? []) this.#types.set(summary.type, summary);
   }
 
@@ -58,12 +59,14 @@ export class EventIndex extends LogBounds implements LogIndex {
    */
   settle(): void {
     this.#generationBytes = Math.max(1, Math.floor(this.#bytesMax / 2));
+    this.#isSettled = true;
+    this.#generations.push(new Generation(this.end));
   }
 
   add(addition: Addition, end: LogPlace): void {
     let youngest = this.#generations.at(-1) as Generation;
     if (youngest.bytes >= this.#generationBytes && this.#older !== undefined) {
-      youngest = new Generation(this.end);
+      youngest = new Generation(this.end, { isAsked: !this.#isSettled });
       this.#generations.push(youngest);
     }
     youngest.add(addition);
@@ -134,6 +137,17 @@ export class EventIndex extends LogBounds implements LogIndex {
       if (entry?.position === position) return entry;
     }
     return this.#older?.entry(position);
+  }
+
+  /** The entries at positions that exist, in their order. */
+  entriesAt(positions: readonly number[]): Entry[] {
+    const upTo = this.#older?.upTo ?? 0;
+    const inSqlite = positions.filter((position) => position <= upTo);
+    const found = new Map<number, Entry>();
+    if (inSqlite.length > 1) {
+      for (const entry of this.#older?.entriesAt(inSqlite) ?? []) found.set(entry.position, entry);
+    }
+    return positions.flatMap((position) => found.get(position) ?? this.at(position) ?? []);
   }
 
   /** Entries from a position on, at most `limit`. */

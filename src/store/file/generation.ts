@@ -70,8 +70,12 @@ export class Generation {
   recordedAt = '';
   bytes = 0;
 
-  constructor(start: LogPlace) {
+  readonly #isAsked: boolean;
+
+  /** @param isAsked whether somebody asks for all of it in any case: what is in the lists holds on to no more text. */
+  constructor(start: LogPlace, { isAsked = false }: { isAsked?: boolean } = {}) {
     this.start = start;
+    this.#isAsked = isAsked;
   }
 
   add({ entries, terms, recordedAt, documents, keys, heldBytes = 0 }: Addition): void {
@@ -85,6 +89,7 @@ export class Generation {
       if (entry.isRemoved !== true) countType(this.types, entry.type, entry.timestamp);
       this.bytes += ENTRY_BYTES + own.length * TERM_BYTES;
     }
+    if (this.#isAsked) this.index(Number.POSITIVE_INFINITY);
     for (const document of documents) {
       this.documents.set(documentName(document.collection, document.key), document);
       this.bytes += ENTRY_BYTES + (document.body?.length ?? 0) * 2;

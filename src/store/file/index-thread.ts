@@ -47,7 +47,7 @@ async function teach(
   const { place } = older;
   const [first] = parts;
   const start = { segment: first?.segment ?? '', offset: 0, crc: first?.crcBefore ?? 0, position: 0 };
-  const generation = new Generation(place ?? start);
+  const generation = new Generation(place ?? start, { isAsked: true });
   let end = generation.start;
   const files = new SegmentFiles(folder);
   try {

@@ -236,7 +236,10 @@ function readEventText(
     part,
     parts,
     sent,
-    terms: termsOf({ body }),
+    // Found when somebody asks: pages have no use for them.
+    get terms() {
+      return termsOf({ body });
+    },
   };
   return added === undefined ? event : { ...event, added: JSON.parse(added) };
 }

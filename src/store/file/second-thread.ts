@@ -2,6 +2,9 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { STOP, type ThreadAnswer, type ThreadWork } from './thread-jobs.ts';
 
+/** Most of what a job makes is garbage at once, or is needed to its end. */
+const YOUNG_MIB = 12;
+
 interface Waiting<Result> {
   resolve(result: Result): void;
   reject(error: Error): void;
@@ -10,12 +13,15 @@ interface Waiting<Result> {
 /** A thread that is started for its first job, does one at a time, and is started anew when it ended badly. */
 export class SecondThread<Name extends keyof ThreadWork> {
   readonly #name: Name;
+  readonly #heapMiB: number;
   #worker: Worker | undefined;
   #waiting: Waiting<ThreadWork[Name]['result']> | undefined;
   #isStopped = false;
 
-  constructor(name: Name) {
+  /** @param heapMiB what its objects may take up: without a bound V8 takes what the machine has before it collects. */
+  constructor(name: Name, { heapMiB }: { heapMiB: number }) {
     this.#name = name;
+    this.#heapMiB = heapMiB;
   }
 
   /** @throws Error when the job failed, or the thread did. */
@@ -44,7 +50,9 @@ export class SecondThread<Name extends keyof ThreadWork> {
   #start(): Worker {
     // Compiled or as it is, the code of the thread lies beside this.
     const code = new URL(`./${this.#name}${path.extname(import.meta.url)}`, import.meta.url);
-    const worker = new Worker(code);
+    const worker = new Worker(code, {
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB, maxOldGenerationSizeMb: this.#heapMiB },
+    });
     worker.on('message', (answer: ThreadAnswer) => {
       worker.unref();
       const waiting = this.#waiting;

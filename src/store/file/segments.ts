@@ -21,6 +21,9 @@ import { createSegment, type SegmentState, SegmentWriter, type Written } from '.
 
 /** To compress so little takes less time than to start a thread. */
 const COMPRESSED_HERE_MAX = 1024 * 1024;
+/** What a thread needs for its code; the one that indexes also holds a generation. */
+const COMPRESSION_HEAP_MIB = 32;
+const INDEXING_HEAP_MIB = 48;
 /** Segments that may wait for their compression while appends need the cores. */
 const UNCOMPRESSED_MAX = 16;
 
@@ -56,7 +59,7 @@ export class Segments {
   #changes: Promise<unknown> = Promise.resolve();
   /** The newest part of the index on its way out of memory. */
   #moving: Promise<void> | undefined;
-  readonly #indexer = new SecondThread('index-thread');
+  readonly #indexer: SecondThread<'index-thread'>;
   #compressor: SecondThread<'compress-thread'> | undefined;
   /** Work that nobody waits for but `stop`. */
   #upkeep: Promise<void> = Promise.resolve();
@@ -74,6 +77,9 @@ export class Segments {
     this.#options = options;
     this.#logger = logger;
     this.#reserve = new Reserve(options.folder);
+    this.#indexer = new SecondThread('index-thread', {
+      heapMiB: INDEXING_HEAP_MIB + Math.ceil(sharesOf(options.maxMemorySize).indexBytes / 2 ** 20),
+    });
     this.#names = new Set([writer.state.file, ...manifest.sealed.map(({ file }) => file)]);
   }
 
@@ -344,7 +350,7 @@ export class Segments {
       return await compressSegment(folder, segment, () => this.#isStopping);
     const waiting = this.#manifest.sealed.filter(({ compressedSize }) => compressedSize === undefined);
     const isUrgent = waiting.length > UNCOMPRESSED_MAX;
-    const compressor = new SecondThread('compress-thread');
+    const compressor = new SecondThread('compress-thread', { heapMiB: COMPRESSION_HEAP_MIB });
     this.#compressor = compressor;
     try {
       return await compressor.run({ folder, segment, isUrgent });

@@ -205,6 +205,12 @@ export class SqliteIndex {
     return rows.map((row) => this.#entryOf(row));
   }
 
+  /** Those of the positions that are in here, ascending. */
+  entriesAt(positions: readonly number[]): Entry[] {
+    const sql = `SELECT ${COLUMNS} FROM events WHERE position IN (SELECT value FROM json_each(?)) AND position <= ? ORDER BY position`;
+    return this.#rows(sql, JSON.stringify(positions), this.upTo).map((row) => this.#entryOf(row));
+  }
+
   byId(id: string): Entry | undefined {
     const sql = `SELECT ${COLUMNS} FROM events WHERE id = ? AND position <= ?`;
     const [row] = this.#rows(sql, bytesOf(id), this.upTo);

@@ -145,9 +145,21 @@ function one({ rows }: Sql, sql: string, ...values: number[]): number | undefine
 }
 
 /** Ids take 16 bytes in the index. */
-export function bytesOf(id: string): Buffer {
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
+export function bytesOf(id: string): Uint8Array {
+  const bytes = new Uint8Array(16);
+  let digits = 0;
+  for (let index = 0; index < id.length; index += 1) {
+    const digit = DIGITS[id.charCodeAt(index) & 127]!;
+    if (digit === NO_DIGIT) continue;
+    bytes[digits >>> 1] = (bytes[digits >>> 1]! << 4) | digit;
+    digits += 1;
+  }
+  return bytes;
 }
+
+const NO_DIGIT = 255;
+const DIGITS = new Uint8Array(128).fill(NO_DIGIT);
+for (let digit = 0; digit < 16; digit += 1) DIGITS[digit.toString(16).charCodeAt(0)] = digit;
 
 export function idOf(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
