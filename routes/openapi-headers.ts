@@ -70,6 +70,8 @@ export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, rea
   countEventsByFilter: { 200: ['Stele-Position'] },
   aggregateEvents: { 200: ['Stele-Position'] },
   listTypes: { 200: ['Stele-Position'] },
+  putType: { 201: ['Location'] },
+  addVersion: { 200: ['Location'], 201: ['Location'] },
   listTags: { 200: ['Stele-Position'] },
   listTagValues: { 200: PAGE },
   readHead: { 200: ['Stele-Position'] },

@@ -4,7 +4,9 @@ import { LIMITS } from '../src/limits.ts';
 import { BatchInput, EventInput, Metadata, RecordedEvent, Tags } from '../src/model/event.ts';
 import { EventFilter } from '../src/model/filter.ts';
 import { AppendCondition, Query, QueryItem, TagConstraint } from '../src/model/query.ts';
+import { TypeSettings, VersionInput } from '../src/registry/event-type.ts';
 import { RuleInput, RuleOfName } from '../src/registry/rule.ts';
+import { CompatibilityCheck } from './type-schemas.ts';
 
 /**
  * TypeBox schemas as OpenAPI publishes them.
@@ -76,6 +78,12 @@ export const EXAMPLE_RULE = {
   sameTags: ['repositoryId'],
 };
 
+const EXAMPLE_SCHEMA = {
+  type: 'object',
+  properties: { assignee: { type: 'string' } },
+  required: ['assignee'],
+};
+
 /** Schemas with a name, each with an example; outer ones first, as the inner ones are parts of them. */
 const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unknown])[] = [
   ['Problem', Problem],
@@ -89,6 +97,9 @@ const NAMED: readonly (readonly [name: string, schema: JsonSchema, example?: unk
   ['Query', Query, EXAMPLE_CONDITION.failIfEventsMatch],
   ['QueryItem', QueryItem, EXAMPLE_ITEM],
   ['TagConstraint', TagConstraint],
+  ['TypeSettings', TypeSettings, { enforcement: 'warn', tagsFromData: { assignee: '/assignee' } }],
+  ['NewTypeVersion', VersionInput, { schema: EXAMPLE_SCHEMA, examples: [{ data: { assignee: 'u-1' } }] }],
+  ['CompatibilityCheck', CompatibilityCheck, { schema: EXAMPLE_SCHEMA, sample: 100 }],
   ['Tags', Tags],
   ['Metadata', Metadata],
 ];

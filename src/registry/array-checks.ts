@@ -63,7 +63,7 @@ function areUnique(value: unknown, run: Run): boolean {
     let key = item;
     if (typeof item === 'object' && item !== null) {
       const text = jsonKey(item, Number.MAX_SAFE_INTEGER);
-      run.spend(10 + (text?.length ?? 0));
+      run.spend(30 + (text?.length ?? 0));
       // A text as key is one that no item has: those of texts are told from those of objects.
       key = `{${text}`;
     } else if (typeof item === 'string') key = `"${item}`;

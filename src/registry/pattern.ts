@@ -19,6 +19,9 @@ const SLOW_COST = 500_000;
 const SLOW_MS = 1;
 const SLOW_NS_PER_CHARACTER = 2000;
 
+/** What a check needs of a pattern. */
+export type PatternTest = Pick<Pattern, 'test'>;
+
 export class Pattern {
   readonly source: string;
   readonly size: number;

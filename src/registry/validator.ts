@@ -2,7 +2,7 @@ import type { Fault } from '../errors.ts';
 import { arrayChecks, unevaluatedItems } from './array-checks.ts';
 import { choiceChecks } from './choice-checks.ts';
 import { objectChecks, unevaluatedMembers } from './object-checks.ts';
-import type { Pattern } from './pattern.ts';
+import type { Pattern, PatternTest } from './pattern.ts';
 import type { SchemaDocument, SchemaNode } from './schema-document.ts';
 import { type Check, Run, Seen, TOO_MUCH } from './validation-run.ts';
 import { valueChecks } from './value-checks.ts';
@@ -22,7 +22,11 @@ const NO_FAULTS: readonly Fault[] = [];
  * of that can be bounded from the outside. It is what the tests compare this with.
  */
 export function makeValidator(document: SchemaDocument, patterns: ReadonlyMap<string, Pattern>): Validator {
-  const check = new Builder(patterns).checkOf(document.root);
+  const check = new CheckMaker((source) => {
+    const pattern = patterns.get(source);
+    if (pattern === undefined) throw new Error('a pattern was not compiled');
+    return pattern;
+  }).checkOf(document.root);
   return (value) => {
     const run = new Run();
     try {
@@ -47,12 +51,13 @@ function explain(check: Check, value: unknown): readonly Fault[] {
   return run.faults.length > 0 ? run.faults : [{ pointer: '', detail: 'does not satisfy its schema' }];
 }
 
-class Builder {
-  readonly #patterns: ReadonlyMap<string, Pattern>;
+/** Makes the checks of nodes, each when it is asked for. */
+export class CheckMaker {
+  readonly #patternOf: (source: string) => PatternTest;
   readonly #checks = new Map<SchemaNode, Check>();
 
-  constructor(patterns: ReadonlyMap<string, Pattern>) {
-    this.#patterns = patterns;
+  constructor(patternOf: (source: string) => PatternTest) {
+    this.#patternOf = patternOf;
   }
 
   /** One for each node. What is asked for while it is being made gets one that waits for it: that is a recursion. */
@@ -64,12 +69,6 @@ class Builder {
     made = this.#make(node);
     this.#checks.set(node, made);
     return made;
-  };
-
-  readonly #patternOf = (source: string): Pattern => {
-    const pattern = this.#patterns.get(source);
-    if (pattern === undefined) throw new Error('a pattern was not compiled');
-    return pattern;
   };
 
   #make(node: SchemaNode): Check {

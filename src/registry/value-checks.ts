@@ -1,11 +1,11 @@
 import { FORMAT_LENGTH_MAX, FORMATS } from './formats.ts';
-import type { Pattern } from './pattern.ts';
+import type { PatternTest } from './pattern.ts';
 import type { SchemaObject } from './schema-document.ts';
 import { isTypeName, type TypeName } from './schema-keywords.ts';
 import type { Check, Run } from './validation-run.ts';
 
 /** The checks of keywords that look at a value as a whole: its type, what it equals, numbers and texts. */
-export function valueChecks(schema: SchemaObject, patternOf: (source: string) => Pattern): Check[] {
+export function valueChecks(schema: SchemaObject, patternOf: (source: string) => PatternTest): Check[] {
   return [
     ...ofType(schema['type']),
     ...(Object.hasOwn(schema, 'const') ? [oneOfValues([schema['const']])] : []),
@@ -170,7 +170,7 @@ function decimal(value: number): Decimal {
   return { digits: BigInt(whole + fraction), exponent: Number(exponent) - fraction.length };
 }
 
-function ofTexts(schema: SchemaObject, patternOf: (source: string) => Pattern): Check[] {
+function ofTexts(schema: SchemaObject, patternOf: (source: string) => PatternTest): Check[] {
   const checks: Check[] = [];
   const { minLength, maxLength, format, pattern } = schema;
   if (typeof minLength === 'number') {

@@ -167,7 +167,7 @@ export class GroupCommit {
     const arrivedMs = performance.now();
     return this.#enqueue(request, arrivedMs).then(
       (answer) => {
-        this.#observe(answer.kind === 'stored' && answer.replayed ? 'replayed' : answer.kind, arrivedMs);
+        this.#observe(outcomeOf(answer), arrivedMs);
         return answer;
       },
       (error: unknown) => {
@@ -438,6 +438,12 @@ export class GroupCommit {
         verdict satisfies never;
     }
   }
+}
+
+/** Outcomes of a kind that callers are told as an error bear the code of that. */
+function outcomeOf(answer: AppendAnswer): string {
+  if (answer.kind === 'guard-failed') return 'RULE_VIOLATION';
+  return answer.kind === 'stored' && answer.replayed ? 'replayed' : answer.kind;
 }
 
 function* placed(

@@ -276,7 +276,10 @@ t.test('tags are taken out of the data as far as it has values for them', async 
     [{ text: 'x'.repeat(256), size: 'x'.repeat(257) }, { text: 'x'.repeat(256) }],
     [{ text: '😀'.repeat(256) }, { text: '😀'.repeat(256) }],
     [{ text: 'quote " and \\ and \u2028' }, { text: 'quote " and \\ and \u2028' }],
-    [{ list: Array.from({ length: 65 }, (_, n) => n), text: 'x' }, { text: 'x' }],
+    [
+      { list: Array.from({ length: 65 }, (_, n) => n), text: 'x' },
+      { text: 'x', whole: '1' },
+    ],
   ];
   for (const [data, tags] of cases) {
     const { added } = bodyOf(await stele.call('/v1/events', post({ type: 'A', data })));

@@ -51,6 +51,10 @@ t.test('guards that fail are named, and behind a condition that does nobody spea
   t.equal(violations.length, 1);
   const { values } = await metrics.conflicts.get();
   t.match(values, [{ value: 0 }, { labels: { decided: 'store' }, value: 1 }], 'a rule is no conflict');
+  t.match(
+    await metrics.registry.getSingleMetricAsString('stele_append_duration_seconds'),
+    /outcome="RULE_VIOLATION"/,
+  );
   t.match(await append({ events: [event()], guards: [some('1'), none('2')] }), { kind: 'stored' });
 });
 
