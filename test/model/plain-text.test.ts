@@ -176,6 +176,73 @@ t.test('what a stored event is found by is what it was stored with', async () =>
   );
 });
 
+const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+const BY_HAND = [
+  '{"type":"A","tags":{"b":"x","7":"y","a":"z"},"data":{}}',
+  '{"type":"A","tags":{"b":"x","b":"x"},"data":{}}',
+  '{"type":"A","tags":{"b":["x","y","x"]},"data":{}}',
+  '{"type":"A","tags":{"b":[]},"data":{}}',
+  '{"type":"A","tags":{ "b" : [ "x" , "y" ] } ,"metadata":{} , "data" : { } }',
+  '{"metadata":{"source":"s"},"tags":{"b":"x"},"data":{},"type":"A"}',
+  '{"tags":{"b":"x"},"type":"A","metadata":{"source":"s"},"data":{}}',
+  '{"data":{},"tags":{"b":"x"},"metadata":{"source":"s"},"type":"A"}',
+  '{"tags":{"b":"x"},"metadata":{"source":"s"},"data":{},"type":"A"}',
+  '{"type":"A","tags":{"b":"x"},"metadata":{"source":"s","source":"t"},"data":{}}',
+  '{"type":"A","metadata":{"actorId":"z","correlationId":"y","source":"","eventSource":"plugin"},"data":{}}',
+  '{"type":"A","metadata":{"eventSource":"other"},"data":{}}',
+  '{"type":"A","metadata":{"source":{"a":",\\"data\\":{"}},"data":{}}',
+  '{"type":"A","metadata":{"other":{"x":1},"more":[1,2]},"tags":{},"data":{"a":[{"a":1},{"a":2}]}}',
+  '{"type":"A","data":{"a":{"b":1},"b":2,"a":3}}',
+  '{"type":"A","data":{"a":1,"\\u0061":2}}',
+  '{"type":"A","type":"B","data":{}}',
+  '{"type":"A","data":{},"data":{}}',
+  '{"type":"A","data":{"__proto__":1}}',
+  '{"type":"A","version":01,"data":{}}',
+  '{"type":"A","version":1.0,"data":{}}',
+  '{"type":"A","version":1e1,"data":{}}',
+  '{"type":"A","data":{"a":01}}',
+  '{"type":"A","data":{"a":-}}',
+  '{"type":"A","data":{"a":1.}}',
+  '{"type":"A","data":{"a":.5}}',
+  '{"type":"A","data":{"a":-0.5,"b":0,"c":-0,"d":123456789012345}}',
+  '{"type":"A","data":{"a":1234567890123456789}}',
+  '{"type":"A","data":{"a":1e400}}',
+  '{"type":"A","data":{"a":truex}}',
+  '{"type":"A","data":{"a":[true,false,null,]}}',
+  '{"type":"A","data":{"a":1,}}',
+  '{"type":"A","data":{"a":"\\n\\"\\\\","b":"\\x"}}',
+  '{"type":"A","data":{"a":"\\ud800"}}',
+  '{"type":"A","data":{"a":"\u2028😀\u007f"}}',
+  ' {"type":"A","data":{}} ',
+  '{"type":"A","data":{}} x',
+  '\ufeff{"type":"A","data":{}}',
+  `{"type":"A","data":${nested(63)}}`,
+  `{"type":"A","data":${nested(64)}}`,
+  `{"type":"${'A'.repeat(255)}","data":{}}`,
+  `{"type":"${'A'.repeat(256)}","data":{}}`,
+  `{"type":"A","tags":{"${'a'.repeat(64)}":"${'ü'.repeat(256)}"},"data":{}}`,
+  `{"type":"A","tags":{"${'a'.repeat(65)}":"x"},"data":{}}`,
+  `{"type":"A","tags":{"a":"${'ü'.repeat(257)}"},"data":{}}`,
+  `{"type":"A","tags":{"a":[${Array.from({ length: 65 }, (_, n) => `"${n}"`).join()}]},"data":{}}`,
+  `{"type":"A","metadata":{"source":"${'s'.repeat(513)}"},"data":{}}`,
+];
+
+t.test('what a parser would make something else of is what it is', async (t) => {
+  for (const [index, text] of BY_HAND.entries()) {
+    for (const context of CONTEXTS) {
+      const found = withoutMadeIds(outcomeOf(() => readEvent(text, context)));
+      t.strictSame(found, withoutMadeIds(outcomeOf(() => readAnyEvent(text, context))), `text ${index}`);
+      const batch = `{"events":[${text}]}`;
+      const inBatch = withoutMadeIds(outcomeOf(() => readBatch(batch, context)));
+      t.strictSame(
+        inBatch,
+        withoutMadeIds(outcomeOf(() => readAnyBatch(batch, context))),
+        `text ${index}, in a batch`,
+      );
+    }
+  }
+});
+
 t.test('a batch is what it is when it is read the long way', async () => {
   const condition = fc.record({
     after: fc.nat(),
