@@ -58,7 +58,18 @@ const PUBLISHED = [
   'idempotencyKeptHours',
 ] as const satisfies readonly (keyof typeof LIMITS)[];
 
-const FEATURES = ['conditions', 'idempotency-keys', 'ndjson', 'sse', 'snapshots', 'time-travel'] as const;
+const FEATURES = [
+  'conditions',
+  'envelopes',
+  'event-types',
+  'idempotency-keys',
+  'ndjson',
+  'retention',
+  'rules',
+  'snapshots',
+  'sse',
+  'time-travel',
+] as const;
 
 const InfoAnswer = Type.Object(
   {

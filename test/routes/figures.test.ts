@@ -227,6 +227,17 @@ t.test('the service says what it is', async (t) => {
     logId: service.backend.logId,
     eventIds: 'uuidv7',
     limits: { batchEventsMax: LIMITS.batchEventsMax, pageSizeMax: LIMITS.pageSizeMax },
-    features: ['conditions', 'idempotency-keys', 'ndjson', 'sse', 'snapshots', 'time-travel'],
+    features: [
+      'conditions',
+      'envelopes',
+      'event-types',
+      'idempotency-keys',
+      'ndjson',
+      'retention',
+      'rules',
+      'snapshots',
+      'sse',
+      'time-travel',
+    ],
   });
 });
