@@ -1,25 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import t, { type Test } from 'tap';
-import { ConfigError, effective, loadConfig } from '../src/config.ts';
-
-function folder(t: Test, files: Record<string, string> = {}): string {
-  const cwd = mkdtempSync(path.join(tmpdir(), 'stele-config-'));
-  t.teardown(() => rmSync(cwd, { recursive: true }));
-  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(cwd, name), text);
-  return cwd;
-}
-
-function faultsOf(run: () => unknown): readonly string[] {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ConfigError) return error.faults;
-    throw error;
-  }
-  throw new Error('the configuration was accepted');
-}
+import t from 'tap';
+import { effective, loadConfig } from '../src/config.ts';
+import { faultsOf, folder } from './helpers/configuration.ts';
 
 t.test('what is added to events is configured step by step', async (t) => {
   const load = (yaml: string) => loadConfig({ env: {}, cwd: folder(t, { 'stele.yaml': yaml }) });
