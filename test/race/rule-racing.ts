@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tags } from '../../src/model/event.ts';
 import type { Rule, RuleInput } from '../../src/registry/rule.ts';
 import type { LoggedEvent } from '../helpers/audit-index.ts';
-import { Caller } from '../helpers/caller.ts';
+import { type Answer, type Call, Caller } from '../helpers/caller.ts';
 import { readLog } from '../helpers/final-log.ts';
 import type { Random } from '../helpers/random.ts';
 import { ServiceProcess } from '../helpers/service-process.ts';
@@ -66,14 +67,12 @@ export class RuleRace {
     const sent = events.map((event) => ({ ...event, data: { ...event.data, attempt: number } }));
     // Its place is taken before the answer, so that numbers stay what they are.
     this.attempts.push({ ...undecided, events: sent, acknowledged, invokedAt });
-    const { status, text } = await this.#caller.call(draw.pick(this.#services).origin, '/v1/events/batch', {
-      method: 'POST',
-      body: JSON.stringify({ events: sent, conditions }),
-    });
+    const body = JSON.stringify({ events: sent, conditions });
+    const { status, text } = await this.#call(draw, '/v1/events/batch', { method: 'POST', body });
     const answeredAt = performance.now();
-    const body = JSON.parse(text) as { code?: string; rule: string; event: number; firstPosition: number };
+    const answer = JSON.parse(text) as { code?: string; rule: string; event: number; firstPosition: number };
     const known = { events: sent, acknowledged, invokedAt, answeredAt };
-    const { code = 'stored', rule, event, firstPosition } = body;
+    const { code = 'stored', rule, event, firstPosition } = answer;
     this.#count(code === 'RULE_VIOLATION' ? `broken ${rule}` : code);
     if (status === 201) {
       this.attempts[number] = { ...known, outcome: { kind: 'stored', firstPosition } };
@@ -94,18 +93,22 @@ export class RuleRace {
     await this.#change(draw, rule, 'removed', { method: 'DELETE' });
   }
 
-  async #change(
-    draw: Random,
-    rule: Rule,
-    kind: RuleChange['kind'],
-    call: { method: string; body?: string },
-  ): Promise<void> {
+  async #change(draw: Random, rule: Rule, kind: RuleChange['kind'], call: Call): Promise<void> {
     const acknowledged = this.#acknowledged;
-    const { origin } = draw.pick(this.#services);
-    const { status, text } = await this.#caller.call(origin, `/v1/rules/${rule.rule}`, call);
+    const { status, text } = await this.#call(draw, `/v1/rules/${rule.rule}`, call);
     if (status !== (kind === 'put' ? 201 : 204)) this.surprises.push(`${kind}: ${text}`);
     this.changes.push({ rule, kind, acknowledged, answeredAt: performance.now() });
     this.#count(`rule ${kind}`);
+  }
+
+  /** Any of the services. One that got no CPU for a second refuses what waits: nothing is stored then, and it is sent again. */
+  async #call(draw: Random, path: string, call: Call): Promise<Answer> {
+    for (;;) {
+      const answer = await this.#caller.call(draw.pick(this.#services).origin, path, call);
+      if (answer.status !== 503 || !answer.text.includes('"OVERLOADED"')) return answer;
+      this.#count('OVERLOADED');
+      await sleep(draw.between(20, 200));
+    }
   }
 
   #count(what: string): void {
