@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip, gunzipSync, gzipSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
+import { gunzip, gzip, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import { readUpTo } from './disk.ts';
 
 /**
@@ -26,11 +26,12 @@ const WALK_BYTES = 256 * 1024;
  */
 const COMPRESSION: ZlibOptions = { level: 1, windowBits: 14, memLevel: 6 };
 
+const compress = promisify<Uint8Array, ZlibOptions, Buffer>(gzip);
 const inflate = promisify<Uint8Array, { chunkSize: number }, Buffer>(gunzip);
 
 /** One member for up to BLOCK_BYTES bytes. */
-export function compressBlock(bytes: Uint8Array): Buffer {
-  const plain = gzipSync(bytes, COMPRESSION);
+export async function compressBlock(bytes: Uint8Array): Promise<Buffer> {
+  const plain = await compress(bytes, COMPRESSION);
   const member = Buffer.concat([HEADER, plain.subarray(PLAIN_HEADER_BYTES)]);
   member.writeUInt16LE(member.length - 1, SIZE_AT);
   return member;
@@ -54,12 +55,6 @@ export async function inflateMembers(
 ): Promise<Buffer> {
   checkHeaders(bytes, offsets, range);
   return checkText(await inflate(bytes, { chunkSize: chunkSizeOf(range) }), offsets, range);
-}
-
-/** The same at once, for whoever goes through a file on a thread of his own. */
-export function inflateMembersNow(bytes: Buffer, offsets: readonly number[], range: Range): Buffer {
-  checkHeaders(bytes, offsets, range);
-  return checkText(gunzipSync(bytes, { chunkSize: chunkSizeOf(range) }), offsets, range);
 }
 
 /**

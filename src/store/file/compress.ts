@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { BLOCK_BYTES, compressBlock, inflateMembersNow, memberOffsets } from './block-gzip.ts';
-import { disk, readUpTo, replaceFile, writeAll } from './disk.ts';
+import { BLOCK_BYTES, compressBlock, inflateMembers, memberOffsets } from './block-gzip.ts';
+import { readUpTo, replaceFile, writeAll } from './disk.ts';
 import type { SealedSegment } from './manifest.ts';
+import type { SegmentFiles } from './segment-files.ts';
 
-/** Blocks that are read and written together; where there is no second thread, others have their turn between. */
-const BLOCKS_AT_ONCE = 16;
+/** Blocks that are compressed at the same time, on threads of their own. */
+const BLOCKS_AT_ONCE = 4;
 const VERIFIED_AT_ONCE = 16;
-
-export type CompressedForm = Required<Pick<SealedSegment, 'compressedSize' | 'compressedSha256'>>;
 
 /**
  * Writes the compressed form of a segment beside it, reads it back and compares it with the sum of the manifest.
@@ -17,32 +16,30 @@ export type CompressedForm = Required<Pick<SealedSegment, 'compressedSize' | 'co
  */
 export async function compressSegment(
   folder: string,
+  files: SegmentFiles,
   { file, size, sha256 }: SealedSegment,
   isStopped: () => boolean,
-): Promise<CompressedForm | undefined> {
-  const original = await disk.open(path.join(folder, file), 'r');
-  try {
-    const hash = createHash('sha256');
-    let at = 0;
-    await replaceFile(path.join(folder, `${file}.gz`), async (fd) => {
-      for (let offset = 0; offset < size && !isStopped(); offset += BLOCK_BYTES * BLOCKS_AT_ONCE) {
-        const length = Math.min(BLOCK_BYTES * BLOCKS_AT_ONCE, size - offset);
-        const text = await readUpTo(original, length, offset);
-        const blocks: Buffer[] = [];
-        for (let start = 0; start < text.length; start += BLOCK_BYTES)
-          blocks.push(compressBlock(text.subarray(start, start + BLOCK_BYTES)));
-        const bytes = Buffer.concat(blocks);
-        await writeAll(fd, bytes, at);
-        hash.update(bytes);
-        at += bytes.length;
+): Promise<Required<Pick<SealedSegment, 'compressedSize' | 'compressedSha256'>> | undefined> {
+  const target = path.join(folder, `${file}.gz`);
+  const hash = createHash('sha256');
+  let at = 0;
+  await replaceFile(target, async (fd) => {
+    for (let offset = 0; offset < size && !isStopped(); offset += BLOCK_BYTES * BLOCKS_AT_ONCE) {
+      const text = await files.read(file, offset, Math.min(BLOCK_BYTES * BLOCKS_AT_ONCE, size - offset));
+      const blocks: Promise<Buffer>[] = [];
+      for (let start = 0; start < text.length; start += BLOCK_BYTES) {
+        blocks.push(compressBlock(text.subarray(start, start + BLOCK_BYTES)));
       }
-      if (!isStopped()) await verify(fd, at, sha256);
-    });
-    // A form that is not whole lies beside the original and is in nobody's way: the next start removes it.
-    return isStopped() ? undefined : { compressedSize: at, compressedSha256: hash.digest('hex') };
-  } finally {
-    await disk.close(original);
-  }
+      for (const block of await Promise.all(blocks)) {
+        await writeAll(fd, block, at);
+        hash.update(block);
+        at += block.length;
+      }
+    }
+    if (!isStopped()) await verify(fd, at, sha256);
+  });
+  // A form that is not whole lies beside the original and is in nobody's way: the next start removes it.
+  return isStopped() ? undefined : { compressedSize: at, compressedSha256: hash.digest('hex') };
 }
 
 /** @throws Error unless the members inflate to the text that was sealed. */
@@ -60,7 +57,7 @@ export async function textSum(fd: number, size: number): Promise<string> {
     const to = Math.min(from + VERIFIED_AT_ONCE, count);
     const start = offsets[from] as number;
     const bytes = await readUpTo(fd, (offsets[to] as number) - start, start);
-    hash.update(inflateMembersNow(bytes, offsets, { from, to }));
+    hash.update(await inflateMembers(bytes, offsets, { from, to }));
   }
   return hash.digest('hex');
 }

@@ -3,7 +3,6 @@ import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { type Cursor, type Direction, endOf, intersection, union } from './cursors.ts';
 import {
   type Addition,
-  type Counted,
   countType,
   documentName,
   type Entry,
@@ -14,16 +13,12 @@ import {
   listOf,
 } from './generation.ts';
 import { LogBounds } from './log-bounds.ts';
-import type { LogIndex, Moved, MoveOptions } from './log-index.ts';
+import type { LogIndex, Moved } from './log-index.ts';
 import type { DocumentState } from './record.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
 import { TermCursor } from './term-cursor.ts';
 
 const OVERFULL = 1.5;
-/** Events that a question puts into the lists at once, which takes a few milliseconds. */
-const UNINDEXED_MAX = 2000;
-/** To move fewer takes less time than to have it done elsewhere and to hear of it. */
-const ELSEWHERE_EVENTS_MIN = 1000;
 
 /**
  * What is known of the log without reading it: entries by position, id and time, positions by term and type, and the
@@ -36,10 +31,9 @@ const ELSEWHERE_EVENTS_MIN = 1000;
 export class EventIndex extends LogBounds implements LogIndex {
   readonly #older: SqliteIndex | undefined;
   #generationBytes: number;
-  #isSettled = false;
   readonly #bytesMax: number;
   #generations: Generation[];
-  readonly #types = new Map<string, Counted>();
+  readonly #types = new Map<string, TypeSummary>();
   #moving: Promise<void> = Promise.resolve();
   /** All terms in memory, sorted; made when somebody asks. */
   #youngTerms: string[] | undefined;
@@ -49,7 +43,7 @@ export class EventIndex extends LogBounds implements LogIndex {
     this.#older = older;
     this.#bytesMax = bytesMax;
     this.#generationBytes = bytesMax;
-    this.#generations = [new Generation(this.end, { isAsked: true })];
+    this.#generations = [new Generation(this.end)];
     for (const summary of older?.types() ?? []) this.#types.set(summary.type, summary);
   }
 
@@ -59,14 +53,12 @@ export class EventIndex extends LogBounds implements LogIndex {
    */
   settle(): void {
     this.#generationBytes = Math.max(1, Math.floor(this.#bytesMax / 2));
-    this.#isSettled = true;
-    this.#generations.push(new Generation(this.end));
   }
 
   add(addition: Addition, end: LogPlace): void {
     let youngest = this.#generations.at(-1) as Generation;
     if (youngest.bytes >= this.#generationBytes && this.#older !== undefined) {
-      youngest = new Generation(this.end, { isAsked: !this.#isSettled });
+      youngest = new Generation(this.end);
       this.#generations.push(youngest);
     }
     youngest.add(addition);
@@ -94,9 +86,9 @@ export class EventIndex extends LogBounds implements LogIndex {
   }
 
   /** Moves the oldest generations to SQLite, until memory is no longer full or, with `all`, until none is left. */
-  async move(options: MoveOptions): Promise<void> {
+  async move({ all, turn }: { all: boolean; turn: () => Promise<void> }): Promise<void> {
     await this.#serially(async () => {
-      if (options.all || this.isFull) await this.#move(options);
+      if (all || this.isFull) await this.#move(all, turn);
     });
   }
 
@@ -107,27 +99,18 @@ export class EventIndex extends LogBounds implements LogIndex {
     return done;
   }
 
-  async #move({ all, turn, elsewhere }: MoveOptions): Promise<void> {
+  async #move(all: boolean, turn: () => Promise<void>): Promise<void> {
     const older = this.#older;
     if (older === undefined) return;
     while (all ? this.#generations.some(({ bytes }) => bytes > 0) : this.isFull) {
       const oldest = this.#generations[0] as Generation;
       // The youngest still grows: what comes meanwhile goes into another.
       if (this.#generations.length === 1) this.#generations.push(new Generation(this.end));
-      const end = (this.#generations[1] as Generation).start;
       const onCommit = () => {
         this.#generations.shift();
         this.#youngTerms = undefined;
       };
-      if (elsewhere !== undefined && oldest.entries.length >= ELSEWHERE_EVENTS_MIN) {
-        await elsewhere(end);
-        older.learn();
-        onCommit();
-        continue;
-      }
-      await older.absorb(oldest, end, { turn, onCommit });
-      await older.merge(turn);
-      await older.clear(turn);
+      await older.absorb(oldest, (this.#generations[1] as Generation).start, { turn, onCommit });
     }
   }
 
@@ -137,17 +120,6 @@ export class EventIndex extends LogBounds implements LogIndex {
       if (entry?.position === position) return entry;
     }
     return this.#older?.entry(position);
-  }
-
-  /** The entries at positions that exist, in their order. */
-  entriesAt(positions: readonly number[]): Entry[] {
-    const upTo = this.#older?.upTo ?? 0;
-    const inSqlite = positions.filter((position) => position <= upTo);
-    const found = new Map<number, Entry>();
-    if (inSqlite.length > 1) {
-      for (const entry of this.#older?.entriesAt(inSqlite) ?? []) found.set(entry.position, entry);
-    }
-    return positions.flatMap((position) => found.get(position) ?? this.at(position) ?? []);
   }
 
   /** Entries from a position on, at most `limit`. */
@@ -174,7 +146,7 @@ export class EventIndex extends LogBounds implements LogIndex {
     // Ids of version 7 ascend with time: one that comes with a new event is above all that are known.
     if (id > this.lastId) return undefined;
     for (const generation of this.#generations) {
-      const entry = generation.byId(id);
+      const entry = generation.byId.get(id);
       if (entry !== undefined) return entry;
     }
     return this.#older?.byId(id);
@@ -182,19 +154,6 @@ export class EventIndex extends LogBounds implements LogIndex {
 
   get types(): ReadonlyMap<string, TypeSummary> {
     return this.#types;
-  }
-
-  /** Nothing when what is in memory can be asked at once; otherwise what to wait for, in turns of the event loop. */
-  catchUp(turn: () => Promise<void>): Promise<void> | undefined {
-    const isBehind = () =>
-      this.#generations.reduce((sum, { unindexed }) => sum + unindexed, 0) > UNINDEXED_MAX;
-    if (!isBehind()) return undefined;
-    return (async () => {
-      while (isBehind()) {
-        this.#generations.find(({ unindexed }) => unindexed > 0)?.index(UNINDEXED_MAX / 2);
-        await turn();
-      }
-    })();
   }
 
   /** At most so many positions have the term. */
@@ -379,6 +338,6 @@ export class EventIndex extends LogBounds implements LogIndex {
       };
     }
     if (summary === undefined) this.#types.delete(type);
-    else this.#types.set(type, { ...summary });
+    else this.#types.set(type, summary);
   }
 }

@@ -35,15 +35,13 @@ export interface Addition {
   readonly recordedAt: string;
   readonly documents: readonly DocumentState[];
   readonly keys: readonly KeyState[];
-  /** Text that stays in memory for the sake of parts of it. */
-  readonly heldBytes?: number;
 }
 
 /** Beside its text an event costs its objects and its places in the lists. */
 const ENTRY_BYTES = 350;
-/** A term with its list, as if no other event had it. */
-const TERM_BYTES = 120;
-const NO_TERMS: readonly string[] = [];
+/** A term that is new, with its list, and a place in a list. */
+const TERM_BYTES = 110;
+const PLACE_BYTES = 12;
 
 /** Ascending positions, or the only one: most terms of a run are on one event, and a list costs more than the number. */
 export type Positions = number | number[];
@@ -57,39 +55,32 @@ export class Generation {
   /** Where the log has to be read from when this generation is not in the index. */
   start: LogPlace;
   readonly entries: Entry[] = [];
-  readonly #terms: (readonly string[])[] = [];
-  readonly #postings = new Map<string, Positions>();
-  /** How many of the entries, from the first on, are in the postings, and how many among the ids. */
-  #indexed = 0;
-  readonly #byId = new Map<string, Entry>();
-  #identified = 0;
+  /** Ascending positions by index term, and by type behind an equals sign. */
+  readonly postings = new Map<string, Positions>();
+  readonly byId = new Map<string, Entry>();
   readonly documents = new Map<string, DocumentState>();
   readonly keys = new Map<string, KnownKey>();
-  readonly types = new Map<string, Counted>();
+  readonly types = new Map<string, TypeSummary>();
   /** When the last request in here was recorded. */
   recordedAt = '';
   bytes = 0;
 
-  readonly #isAsked: boolean;
-
-  /** @param isAsked whether somebody asks for all of it in any case: what is in the lists holds on to no more text. */
-  constructor(start: LogPlace, { isAsked = false }: { isAsked?: boolean } = {}) {
+  constructor(start: LogPlace) {
     this.start = start;
-    this.#isAsked = isAsked;
   }
 
-  add({ entries, terms, recordedAt, documents, keys, heldBytes = 0 }: Addition): void {
-    this.bytes += heldBytes;
+  add({ entries, terms, recordedAt, documents, keys }: Addition): void {
     if (recordedAt !== '') this.recordedAt = recordedAt;
-    for (let index = 0; index < entries.length; index += 1) {
-      const entry = entries[index] as Entry;
-      const own = terms[index] ?? NO_TERMS;
+    for (const [index, entry] of entries.entries()) {
+      const { position, id, type, timestamp, isRemoved } = entry;
+      const own = terms[index] ?? [];
       this.entries.push(entry);
-      this.#terms.push(own);
-      if (entry.isRemoved !== true) countType(this.types, entry.type, entry.timestamp);
-      this.bytes += ENTRY_BYTES + own.length * TERM_BYTES;
+      this.byId.set(id, entry);
+      if (type !== '') this.#push(typeKey(type), position);
+      for (const term of own) this.#push(term, position);
+      if (isRemoved !== true) countType(this.types, type, timestamp);
+      this.bytes += ENTRY_BYTES;
     }
-    if (this.#isAsked) this.index(Number.POSITIVE_INFINITY);
     for (const document of documents) {
       this.documents.set(documentName(document.collection, document.key), document);
       this.bytes += ENTRY_BYTES + (document.body?.length ?? 0) * 2;
@@ -101,43 +92,15 @@ export class Generation {
     }
   }
 
-  /** Ascending positions by index term, and by type behind an equals sign. */
-  get postings(): Map<string, Positions> {
-    this.index(Number.POSITIVE_INFINITY);
-    return this.#postings;
-  }
-
-  /** Events that are in no list of positions yet. */
-  get unindexed(): number {
-    return this.entries.length - this.#indexed;
-  }
-
-  /**
-   * Takes events into the lists. That is done when somebody asks: a log that is only appended to, whose events go to the
-   * disk before anybody does, is spared a fifth of an append.
-   */
-  index(eventsMax: number): void {
-    const end = Math.min(this.entries.length, this.#indexed + eventsMax);
-    for (; this.#indexed < end; this.#indexed += 1) {
-      const { type, position } = this.entries[this.#indexed] as Entry;
-      if (type !== '') this.#push(typeKey(type), position);
-      for (const term of this.#terms[this.#indexed] ?? NO_TERMS) this.#push(term, position);
-      this.#terms[this.#indexed] = NO_TERMS;
-    }
-  }
-
-  byId(id: string): Entry | undefined {
-    for (; this.#identified < this.entries.length; this.#identified += 1) {
-      const entry = this.entries[this.#identified] as Entry;
-      this.#byId.set(entry.id, entry);
-    }
-    return this.#byId.get(id);
-  }
-
   #push(term: string, position: number): void {
-    const known = this.#postings.get(term);
+    const known = this.postings.get(term);
+    this.bytes += PLACE_BYTES;
     if (typeof known === 'object') known.push(position);
-    else this.#postings.set(term, known === undefined ? position : [known, position]);
+    else if (known !== undefined) this.postings.set(term, [known, position]);
+    else {
+      this.postings.set(term, position);
+      this.bytes += TERM_BYTES;
+    }
   }
 
   /** Takes over what became of an event of this generation; false when it is none of it. */
@@ -145,7 +108,7 @@ export class Generation {
     const index = this.indexAt(entry.position);
     if (this.entries[index]?.position !== entry.position) return false;
     this.entries[index] = entry;
-    if (index < this.#identified) this.#byId.set(entry.id, entry);
+    this.byId.set(entry.id, entry);
     return true;
   }
 
@@ -189,18 +152,12 @@ export function keyName({ caller, key }: { caller: string; key: string }): strin
 }
 
 /** Counts an event of a type; events come in order of their positions. */
-export function countType(types: Map<string, Counted>, type: string, timestamp: string): void {
+export function countType(types: Map<string, TypeSummary>, type: string, timestamp: string): void {
   const known = types.get(type);
-  if (known === undefined)
-    types.set(type, { type, count: 1, firstTimestamp: timestamp, lastTimestamp: timestamp });
-  else {
-    known.count += 1;
-    known.lastTimestamp = timestamp;
-  }
-}
-
-/** A summary that is counted on. Whoever hands it out makes a copy. */
-export interface Counted extends TypeSummary {
-  count: number;
-  lastTimestamp: string;
+  types.set(type, {
+    type,
+    count: (known?.count ?? 0) + 1,
+    firstTimestamp: known?.firstTimestamp ?? timestamp,
+    lastTimestamp: timestamp,
+  });
 }

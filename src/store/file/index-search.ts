@@ -27,10 +27,8 @@ export class IndexSearch implements LogSearch {
     return parts.length === 0 ? 'position' : parts.join(' and ');
   }
 
-  select(filter: Filter, bounds: SelectBounds): Selection | Promise<Selection> {
-    const ready = this.#index.catchUp(turn);
-    if (ready === undefined) return selectEntries(this.#index, filter, bounds);
-    return ready.then(() => selectEntries(this.#index, filter, bounds));
+  select(filter: Filter, bounds: SelectBounds): Selection {
+    return selectEntries(this.#index, filter, bounds);
   }
 
   byTime(filter: Filter, bounds: TimeBounds): Iterable<Selection> {
@@ -54,8 +52,7 @@ export class IndexSearch implements LogSearch {
   }
 
   /** Jumps from key to key, or from value to value, in the order of the terms. */
-  async tags({ key, prefix = '', after, limit }: TagQuery): Promise<string[]> {
-    await this.#index.catchUp(turn);
+  tags({ key, prefix = '', after, limit }: TagQuery): string[] {
     const found: string[] = [];
     // A semicolon comes behind the colon that ends a key.
     const behind = (name: string) => `${name};`;
@@ -100,8 +97,4 @@ export class IndexSearch implements LogSearch {
 
 function isTag(term: string): boolean {
   return !term.startsWith('$') && !term.startsWith('=');
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

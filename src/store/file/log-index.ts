@@ -19,20 +19,12 @@ export interface LogIndex {
   /** The part of it that is kept on the disk. */
   readonly older: SqliteIndex | undefined;
   add(addition: Addition, end: LogPlace): void;
-  move(options: MoveOptions): Promise<void>;
+  move(options: { all: boolean; turn: () => Promise<void> }): Promise<void>;
   document(collection: string, key: string): DocumentState | undefined;
   documents(query: DocumentQuery): StoredDocument[];
   collections(): string[];
   relocate(moved: Moved, turn: () => Promise<void>): Promise<void>;
   dropBelow(position: number): Promise<void>;
-}
-
-export interface MoveOptions {
-  /** All that is in memory, or as much as is too much. */
-  readonly all: boolean;
-  readonly turn: () => Promise<void>;
-  /** Teaches the part on the disk, beside the event loop, what the log holds up to a place. */
-  readonly elsewhere?: (until: LogPlace) => Promise<void>;
 }
 
 /** What has become of the events of a segment that was written anew. */

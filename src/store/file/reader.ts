@@ -111,8 +111,7 @@ export class FileReader {
   types(): TypeSummary[] {
     return [...this.#index.types.values()]
       .filter(({ type }) => !type.startsWith('$'))
-      .sort((a, b) => compareText(a.type, b.type))
-      .map((summary) => ({ ...summary }));
+      .sort((a, b) => compareText(a.type, b.type));
   }
 
   async tags(query: TagQuery): Promise<string[]> {

@@ -45,7 +45,6 @@ const QUOTE = 34;
 const HEX = '0123456789abcdef';
 const LINE_BREAK = 10;
 
-const CHARACTER_BYTES_MAX = 4;
 const BUFFER_BYTES = 64 * 1024;
 /** A buffer that grew beyond this for one large batch is not kept. */
 const BUFFER_BYTES_MAX = 2 * 1024 * 1024;
@@ -96,17 +95,13 @@ export class RecordBuffer {
   }
 
   #line(position: number, middle: string, text: string): number {
+    const bytes = Buffer.byteLength(text);
+    const line = `{"c":"00000000","n":${position},"l":${bytes}${middle}${text}}\n`;
+    // All but `text` is ASCII.
+    const length = line.length - text.length + bytes;
+    this.#reserve(length);
     const start = this.#length;
-    let line = lineOf(position, text.length, middle, text);
-    this.#reserve(line.length + CHARACTER_BYTES_MAX);
-    // Most texts are ASCII, which has as many bytes as characters: they are neither counted nor joined before.
-    let length = this.#bytes.write(line, start, 'utf8');
-    if (length !== line.length) {
-      line = lineOf(position, Buffer.byteLength(text), middle, text);
-      length = Buffer.byteLength(line);
-      this.#reserve(length);
-      this.#bytes.write(line, start, 'utf8');
-    }
+    this.#bytes.write(line, start, 'utf8');
     this.#length += length;
     this.#crc = crc32c(this.#bytes, start + PREFIX_BYTES, this.#length, this.#crc);
     for (let digit = 0; digit < 8; digit += 1) {
@@ -121,10 +116,6 @@ export class RecordBuffer {
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
-}
-
-function lineOf(position: number, bytes: number, middle: string, text: string): string {
-  return `{"c":"00000000","n":${position},"l":${bytes}${middle}${text}}\n`;
 }
 
 /**
@@ -236,10 +227,7 @@ function readEventText(
     part,
     parts,
     sent,
-    // Found when somebody asks: pages have no use for them.
-    get terms() {
-      return termsOf({ body });
-    },
+    terms: termsOf({ body }),
   };
   return added === undefined ? event : { ...event, added: JSON.parse(added) };
 }

@@ -33,7 +33,7 @@ export class Replay {
   readonly findings: Finding[] = [];
   lastRecordedAt = '';
   readonly #files: SegmentFiles;
-  readonly #index: Pick<LogIndex, 'add' | 'isFull' | 'move'>;
+  readonly #index: LogIndex;
   readonly #turn: () => Promise<void>;
   readonly #types = new Map<string, string>();
   readonly #isWhole: boolean;
@@ -46,7 +46,7 @@ export class Replay {
 
   constructor(
     files: SegmentFiles,
-    index: Pick<LogIndex, 'add' | 'isFull' | 'move'>,
+    index: LogIndex,
     { turn, isWhole, until }: { turn: () => Promise<void>; isWhole: boolean; until?: LogPlace },
   ) {
     this.#files = files;
@@ -88,14 +88,11 @@ export class Replay {
         if (place !== undefined && damages.some(({ offset }) => offset === place.offset)) {
           throw new Error('the log does not go on where the index ends');
         }
-        for (const damage of damages) {
-          // What is being written there meanwhile may be seen in parts.
-          if (!this.#isBeyond(part.segment, damage.offset)) this.#meet(findingOf(part.segment, damage));
-        }
+        for (const damage of damages) this.#meet(findingOf(part.segment, damage));
         return;
       }
       for (const line of step.value) {
-        if (this.#isBeyond(part.segment, line.place.offset)) return;
+        if (part.segment === this.#until?.segment && line.place.offset >= this.#until.offset) return;
         if (line.place.offset !== offset) {
           if (place?.offset === offset) throw new Error('the log does not go on where the index ends');
           // The scan tells of it at its end; an index that is kept may not learn of this line before.
@@ -106,13 +103,8 @@ export class Replay {
         ({ position } = line.head);
         this.#take(line);
       }
-      if (this.#isBeyond(part.segment, offset)) return;
       if (this.#index.isFull) await this.#index.move({ all: false, turn: this.#turn });
     }
-  }
-
-  #isBeyond(segment: string, offset: number): boolean {
-    return segment === this.#until?.segment && offset >= this.#until.offset;
   }
 
   #meet(finding: Finding): void {

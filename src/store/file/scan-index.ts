@@ -1,7 +1,7 @@
 import { LIMITS } from '../../limits.ts';
 import { compareText } from '../order.ts';
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
-import { type Addition, type Counted, countType, type Entry, keyName, type LogPlace } from './generation.ts';
+import { type Addition, countType, type Entry, keyName, type LogPlace } from './generation.ts';
 import { LogBounds } from './log-bounds.ts';
 import type { LogIndex, Moved } from './log-index.ts';
 import type { DocumentState, KeyState } from './record.ts';
@@ -19,7 +19,7 @@ export interface NotedKey {
 interface SegmentTypes {
   segment: string;
   last: number;
-  types: Map<string, Counted>;
+  types: Map<string, TypeSummary>;
 }
 
 /**
@@ -34,7 +34,7 @@ export class ScanIndex extends LogBounds implements LogIndex {
   readonly isOverfull = false;
   readonly older = undefined;
   readonly stretches = new Stretches();
-  #types = new Map<string, Counted>();
+  #types = new Map<string, TypeSummary>();
   /** The same, for each segment: one of them is written anew at a time. */
   readonly #typesBySegment: SegmentTypes[] = [];
   readonly #documents = new Map<string, Map<string, DocumentState>>();
@@ -121,7 +121,7 @@ export class ScanIndex extends LogBounds implements LogIndex {
     this.#countIn(this.#types, entry);
   }
 
-  #countIn(types: Map<string, Counted>, { type, timestamp }: Entry): void {
+  #countIn(types: Map<string, TypeSummary>, { type, timestamp }: Entry): void {
     countType(types, this.#types.get(type)?.type ?? flat(type), flat(timestamp));
   }
 
@@ -155,8 +155,8 @@ function noted({ hash, first: { recordedAt, firstPosition, ids } }: KeyState): N
 }
 
 /** The types of all segments, in their order. */
-function sumOf(segments: readonly SegmentTypes[]): Map<string, Counted> {
-  const sum = new Map<string, Counted>();
+function sumOf(segments: readonly SegmentTypes[]): Map<string, TypeSummary> {
+  const sum = new Map<string, TypeSummary>();
   for (const { types } of segments) {
     for (const own of types.values()) {
       const before = sum.get(own.type);

@@ -49,8 +49,8 @@ const OPEN_FILES_MAX = 64;
 const MEMORY_BYTES = 16 * 1024 * 1024;
 /** Records so close to each other are read with what lies between them: more would inflate blocks for nothing. */
 const GAP_BYTES_MAX = BLOCK_BYTES;
-/** Text between two runs that makes one reading of them: compressed, it is about 40 KiB, and less than a call more. */
-const STRETCH_GAP_BYTES_MAX = 256 * 1024;
+/** Text between two runs that makes one reading of them: compressed, it is about 20 KiB. */
+const STRETCH_GAP_BYTES_MAX = 96 * 1024;
 /** For the compressed form of a stretch. */
 const ROOM_BYTES = 256 * 1024;
 /** To inflate so many takes less time than to hand them to another thread and to hear of it. */

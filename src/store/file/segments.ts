@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { StoreError } from '../../errors.ts';
 import type { Removal, RemoveOptions } from '../store.ts';
-import { type CompressedForm, compressSegment } from './compress.ts';
+import { compressSegment } from './compress.ts';
 import type { Draft } from './decide.ts';
 import { codeOf, disk, isFull } from './disk.ts';
 import { listSegments, nameBeside, removeFile, segmentName } from './folder.ts';
@@ -11,21 +11,12 @@ import type { LogPlace } from './generation.ts';
 import { noteIndexSum } from './index-sum.ts';
 import type { LogIndex, LogSearch } from './log-index.ts';
 import { type Manifest, type SealedSegment, writeManifest } from './manifest.ts';
-import { type FileOptions, sharesOf } from './options.ts';
+import type { FileOptions } from './options.ts';
 import type { Recovered } from './recovery.ts';
 import { Reserve } from './reserve.ts';
 import { type Rewriting, type Rewritten, rewriteSegment } from './rewrite-segment.ts';
-import { SecondThread } from './second-thread.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { createSegment, type SegmentState, SegmentWriter, type Written } from './writer.ts';
-
-/** To compress so little takes less time than to start a thread. */
-const COMPRESSED_HERE_MAX = 1024 * 1024;
-/** What a thread needs for its code; the one that indexes also holds a generation. */
-const COMPRESSION_HEAP_MIB = 32;
-const INDEXING_HEAP_MIB = 48;
-/** Segments that may wait for their compression while appends need the cores. */
-const UNCOMPRESSED_MAX = 16;
 
 interface SegmentsOptions {
   readonly files: SegmentFiles;
@@ -59,8 +50,6 @@ export class Segments {
   #changes: Promise<unknown> = Promise.resolve();
   /** The newest part of the index on its way out of memory. */
   #moving: Promise<void> | undefined;
-  readonly #indexer: SecondThread<'index-thread'>;
-  #compressor: SecondThread<'compress-thread'> | undefined;
   /** Work that nobody waits for but `stop`. */
   #upkeep: Promise<void> = Promise.resolve();
 
@@ -77,9 +66,6 @@ export class Segments {
     this.#options = options;
     this.#logger = logger;
     this.#reserve = new Reserve(options.folder);
-    this.#indexer = new SecondThread('index-thread', {
-      heapMiB: INDEXING_HEAP_MIB + Math.ceil(sharesOf(options.maxMemorySize).indexBytes / 2 ** 20),
-    });
     this.#names = new Set([writer.state.file, ...manifest.sealed.map(({ file }) => file)]);
   }
 
@@ -121,8 +107,7 @@ export class Segments {
     const keys = drafts.flatMap(({ key }) => key ?? []);
     const { entries, terms, lastRecordedAt: recordedAt, offset, bytes } = written;
     this.#files.remember(this.#writer.state.file, offset, bytes);
-    const heldBytes = bytes.length;
-    this.#index.add({ entries, terms, recordedAt, documents, keys, heldBytes }, this.#writer.end);
+    this.#index.add({ entries, terms, recordedAt, documents, keys }, this.#writer.end);
     if (this.#isFull) {
       this.#isFull = false;
       this.#later(() => this.#reserve.keep());
@@ -135,17 +120,8 @@ export class Segments {
   }
 
   #move(): void {
-    const { folder, maxMemorySize } = this.#options;
-    const { cacheBytes } = sharesOf(maxMemorySize);
-    const elsewhere = async (until: LogPlace) => {
-      await this.#indexer.run({ folder, cacheBytes, until });
-    };
     this.#moving ??= this.#index
-      .move({ all: false, turn, elsewhere })
-      .catch(async (error: unknown) => {
-        this.#note(error, 'the index, on a thread of its own,');
-        await this.#index.move({ all: false, turn });
-      })
+      .move({ all: false, turn })
       .catch((error: unknown) => this.#note(error, 'the index'))
       .finally(() => {
         this.#moving = undefined;
@@ -272,10 +248,8 @@ export class Segments {
   /** Ends the work under way and notes that everything is on the disk. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    void this.#compressor?.stop();
     await this.#upkeep;
     await this.#moving;
-    await this.#indexer.stop();
     if (this.#writer.poison === undefined) {
       await this.#index.move({ all: true, turn }).catch((error: unknown) => this.#note(error, 'the index'));
       const { size } = this.#writer.state;
@@ -332,7 +306,7 @@ export class Segments {
     const { folder } = this.#options;
     this.#later(async () => {
       if (!this.#manifest.sealed.some(({ file }) => file === segment.file)) return;
-      const form = await this.#compress(segment);
+      const form = await compressSegment(folder, this.#files, segment, () => this.#isStopping);
       if (form === undefined) return;
       await this.#change(({ sealed, ...rest }) => ({
         ...rest,
@@ -341,23 +315,6 @@ export class Segments {
       await removeFile(path.join(folder, segment.file));
       await this.#files.drop(segment.file);
     });
-  }
-
-  /** A thread for each segment, so that its memory goes with it. */
-  async #compress(segment: SealedSegment): Promise<CompressedForm | undefined> {
-    const { folder } = this.#options;
-    if (segment.size < COMPRESSED_HERE_MAX)
-      return await compressSegment(folder, segment, () => this.#isStopping);
-    const waiting = this.#manifest.sealed.filter(({ compressedSize }) => compressedSize === undefined);
-    const isUrgent = waiting.length > UNCOMPRESSED_MAX;
-    const compressor = new SecondThread('compress-thread', { heapMiB: COMPRESSION_HEAP_MIB });
-    this.#compressor = compressor;
-    try {
-      return await compressor.run({ folder, segment, isUrgent });
-    } finally {
-      await compressor.stop();
-      this.#compressor = undefined;
-    }
   }
 
   #later(work: () => Promise<void>): void {

@@ -38,8 +38,15 @@ export interface SelectBounds {
   readonly withRemoved?: boolean;
 }
 
-/** Entries that are read at once: those behind each other, and those at positions that are known. */
+/** Entries that are read at once when all are wanted. */
 const RUN_ENTRIES = 256;
+/**
+ * Where only some are wanted, a run is worth its while when it holds one wanted entry in four, for in a run an entry
+ * takes a fourth of the time. One close pair is chance; so many in a row are not.
+ */
+const NEAR = 4;
+const NEAR_IN_A_ROW = 4;
+const RUN_ENTRIES_OF_NEAR = 64;
 
 /**
  * Goes through the log from a position on, until `limit` events are found or `examinedMax` have been looked at: the
@@ -55,33 +62,20 @@ export function selectEntries(
   const highest = Math.min(filter.before - 1, index.last);
   let target = isAscending ? Math.max(from, lowest) : Math.min(from, highest);
   const cursor = cursorFor(index, filter, direction);
-  const isWithin = (position: number) => (isAscending ? position <= highest : position >= lowest);
+  const reader = new EntryReader(index, direction);
   const entries: Entry[] = [];
   let examined = 0;
-  while (isWithin(target)) {
-    const count = Math.min(limit - entries.length, examinedMax - examined, RUN_ENTRIES);
-    if (count <= 0) return { entries, next: target, examined };
-    let run: Entry[];
-    if (cursor === undefined) {
-      run = index.entries(target, count, direction);
-    } else {
-      const positions: number[] = [];
-      for (let at = target; positions.length < count && isWithin(at); ) {
-        const position = cursor.seek(at);
-        if (position === endOf(direction) || !isWithin(position)) break;
-        positions.push(position);
-        at = behind(position, direction);
-      }
-      run = index.entriesAt(positions);
-    }
-    if (run.length === 0) break;
-    for (const entry of run) {
-      if (!isWithin(entry.position)) return { entries, next: undefined, examined };
-      examined += 1;
-      const isThere = withRemoved ? entry.type !== '' : entry.isRemoved !== true;
-      if (isThere && isSelected(filter, entry)) entries.push(entry);
-      target = behind(entry.position, direction);
-    }
+  while (isAscending ? target <= highest : target >= lowest) {
+    if (entries.length >= limit || examined >= examinedMax) return { entries, next: target, examined };
+    const position = cursor === undefined ? target : cursor.seek(target);
+    if (position === endOf(direction)) break;
+    if (isAscending ? position > highest : position < lowest) break;
+    const entry = cursor === undefined ? reader.next(position) : reader.at(position);
+    if (entry === undefined || (isAscending ? entry.position > highest : entry.position < lowest)) break;
+    examined += 1;
+    const isThere = withRemoved ? entry.type !== '' : entry.isRemoved !== true;
+    if (isThere && isSelected(filter, entry)) entries.push(entry);
+    target = behind(entry.position, direction);
   }
   return { entries, next: undefined, examined };
 }
@@ -137,4 +131,55 @@ function itemCursor(
   const system = types === undefined && !isTypeNamed ? [...index.types.keys()].filter(isSystemType) : [];
   if (system.length === 0) return cursor;
   return new DifferenceCursor(cursor, index.positionsOfAny(system.map(typeKey), direction), direction);
+}
+
+/** Reads entries one by one, and by the run once those that are wanted lie close to each other. */
+class EntryReader {
+  readonly #index: EventIndex;
+  readonly #direction: Direction;
+  /** Every entry from `#from` to the last of them. */
+  #run: Entry[] = [];
+  #from = 0;
+  #at = 0;
+  #last = Number.NEGATIVE_INFINITY;
+  #near = 0;
+
+  constructor(index: EventIndex, direction: Direction) {
+    this.#index = index;
+    this.#direction = direction;
+  }
+
+  /** The entry at a position that exists. */
+  at(position: number): Entry | undefined {
+    this.#near = Math.abs(position - this.#last) <= NEAR ? this.#near + 1 : 0;
+    this.#last = position;
+    return this.#near >= NEAR_IN_A_ROW || this.#covers(position)
+      ? this.next(position, RUN_ENTRIES_OF_NEAR)
+      : this.#index.at(position);
+  }
+
+  /** The entry at a position or the nearest behind it. Positions never go back. */
+  next(position: number, runEntries = RUN_ENTRIES): Entry | undefined {
+    if (!this.#covers(position)) {
+      this.#run = this.#index.entries(position, runEntries, this.#direction);
+      this.#from = position;
+      this.#at = 0;
+    }
+    const isAscending = this.#direction === 'asc';
+    for (;;) {
+      const entry = this.#run[this.#at];
+      if (entry === undefined || (isAscending ? entry.position >= position : entry.position <= position)) {
+        return entry;
+      }
+      this.#at += 1;
+    }
+  }
+
+  #covers(position: number): boolean {
+    const last = this.#run.at(-1)?.position;
+    if (last === undefined) return false;
+    return this.#direction === 'asc'
+      ? position >= this.#from && position <= last
+      : position <= this.#from && position >= last;
+  }
 }

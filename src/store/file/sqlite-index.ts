@@ -1,9 +1,8 @@
 import { DatabaseSync } from '@photostructure/sqlite';
 import { StoreError } from '../../errors.ts';
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
-import type { Entry, Generation, KnownKey, LogPlace } from './generation.ts';
-import { PostingLayers } from './posting-layers.ts';
-import type { PostingRun } from './postings.ts';
+import { type Entry, type Generation, type KnownKey, type LogPlace, listOf } from './generation.ts';
+import { decodePostings, encodePostings, type PostingRun } from './postings.ts';
 import {
   boundsOf,
   bytesOf,
@@ -14,15 +13,16 @@ import {
   type Sql,
   takeDocumentsAndKeys,
 } from './sqlite-queries.ts';
-import { COLUMNS, INTO_EVENTS, Rows, type SQLInputValue } from './sqlite-rows.ts';
+import { COLUMNS, INTO_EVENTS, INTO_POSTINGS, Rows, type SQLInputValue } from './sqlite-rows.ts';
 import { closeWhole, FORMAT, SCHEMA } from './sqlite-schema.ts';
 
 /**
  * The part of the index that is not in memory. It is derived from the segments and can be deleted at any time.
  *
- * Positions of a term stand in packed runs, one a generation: a tenth of the rows and of the time that a row for each
- * position takes. Nothing here is synced, for what a power failure leaves is found out at the start: the place up to
- * which the log is known commits with the rows, and a database that SQLite finds damaged is built anew.
+ * Positions of a term stand in packed runs, one a generation, by (term, last): a tenth of the rows and of the time
+ * that a row for each position takes, and a seek still is one step into the tree. Nothing here is synced, for what a
+ * power failure leaves is found out at the start: the place up to which the log is known commits with the rows,
+ * and a database that SQLite finds damaged is built anew.
  *
  * While a generation is being written its rows are visible, the rest of the store uses the same connection; so
  * every question is bounded by `upTo`, which moves with the commit.
@@ -30,8 +30,6 @@ import { closeWhole, FORMAT, SCHEMA } from './sqlite-schema.ts';
 type Database = InstanceType<typeof DatabaseSync>;
 type Statement = ReturnType<Database['prepare']>;
 const CACHE_KIB_MIN = 256;
-/** Two connections of one process meet when one of them recovers or closes the database. */
-const BUSY_MS = 5000;
 /** Rows that one turn of the event loop writes, so that requests are answered between two of them. */
 const TURN_ROWS = 500;
 
@@ -48,7 +46,6 @@ export class SqliteIndex {
     rows: (sql, ...values) => this.#rows(sql, ...values),
     run: (sql, ...values) => this.#run(sql, ...values),
   };
-  readonly #layers = new PostingLayers(this.#sql);
   #place: LogPlace | undefined;
   #lastId = '';
 
@@ -63,9 +60,7 @@ export class SqliteIndex {
     const database = new DatabaseSync(file);
     const kib = Math.max(CACHE_KIB_MIN, Math.floor(cacheBytes / 1024));
     try {
-      database.exec(
-        `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${kib}; PRAGMA busy_timeout = ${BUSY_MS}`,
-      );
+      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${kib}`);
       const index = new SqliteIndex(database);
       index.#prepare(logId);
       return index;
@@ -152,7 +147,7 @@ export class SqliteIndex {
 
   /** Forgets the runs of terms that end at a position or below. */
   dropBelow(position: number): void {
-    this.#layers.dropBelow(position);
+    this.#run('DELETE FROM postings WHERE last <= ?', position);
   }
 
   /** The greatest id in here. */
@@ -205,12 +200,6 @@ export class SqliteIndex {
     return rows.map((row) => this.#entryOf(row));
   }
 
-  /** Those of the positions that are in here, ascending. */
-  entriesAt(positions: readonly number[]): Entry[] {
-    const sql = `SELECT ${COLUMNS} FROM events WHERE position IN (SELECT value FROM json_each(?)) AND position <= ? ORDER BY position`;
-    return this.#rows(sql, JSON.stringify(positions), this.upTo).map((row) => this.#entryOf(row));
-  }
-
   byId(id: string): Entry | undefined {
     const sql = `SELECT ${COLUMNS} FROM events WHERE id = ? AND position <= ?`;
     const [row] = this.#rows(sql, bytesOf(id), this.upTo);
@@ -237,17 +226,43 @@ export class SqliteIndex {
 
   /** How many positions a term has. */
   count(term: string): number {
-    return this.#layers.count(term);
+    const [row] = this.#rows('SELECT sum(count) FROM postings WHERE term = ? AND last <= ?', term, this.upTo);
+    return Number(row?.[0] ?? 0);
   }
 
   /** The next runs of a term in a direction, from the one that could hold `target` on. */
   runs(term: string, target: number, limit: number, direction: 'asc' | 'desc'): PostingRun[] {
-    return this.#layers.runs(term, target, limit, direction);
+    const rows =
+      direction === 'asc'
+        ? this.#rows(
+            'SELECT last, first, positions FROM postings WHERE term = ? AND last >= ? AND last <= ? ORDER BY last LIMIT ?',
+            term,
+            target,
+            this.upTo,
+            limit,
+          )
+        : this.#rows(
+            'SELECT last, first, positions FROM postings WHERE term = ? AND first <= ? AND last <= ? ORDER BY last DESC LIMIT ?',
+            term,
+            target,
+            this.upTo,
+            limit,
+          );
+    return (rows as unknown as [number, number, Uint8Array][]).map(([last, first, positions]) => ({
+      last,
+      positions: decodePostings(first, positions),
+    }));
   }
 
   /** Terms above one, in order of their code points; the first that begins at `from` or behind it. */
   terms(from: string, limit: number): string[] {
-    return this.#layers.terms(from, limit);
+    const rows = this.#rows(
+      'SELECT DISTINCT term FROM postings WHERE term >= ? AND last <= ? ORDER BY term LIMIT ?',
+      from,
+      this.upTo,
+      limit,
+    );
+    return (rows as unknown as [string][]).map(([term]) => term);
   }
 
   types(): TypeSummary[] {
@@ -299,7 +314,17 @@ export class SqliteIndex {
         if (index % TURN_ROWS === TURN_ROWS - 1) await turn();
       }
       events.end();
-      await this.#layers.add(generation, turn);
+      // In the order of the tree, which then grows page by page.
+      const postings = new Rows(INTO_POSTINGS, (sql, values) => this.#run(sql, ...values));
+      const terms = [...generation.postings.keys()].sort();
+      for (const [index, term] of terms.entries()) {
+        const positions = listOf(generation.postings.get(term) ?? []);
+        const first = positions[0] as number;
+        const last = positions.at(-1) as number;
+        postings.add(term, last, first, positions.length, encodePostings(positions));
+        if (index % TURN_ROWS === TURN_ROWS - 1) await turn();
+      }
+      postings.end();
       takeDocumentsAndKeys(this.#sql, generation);
       for (const { type, count, lastTimestamp, firstTimestamp } of generation.types.values()) {
         this.#run(
@@ -317,31 +342,11 @@ export class SqliteIndex {
       this.#database.exec('COMMIT');
       this.#lastId = lastId;
       this.#place = end;
-      this.#layers.learn();
       onCommit();
     } catch (error) {
       this.#forget();
       throw error;
     }
-  }
-
-  /** Keeps the layers few. `clear` is for when everybody who reads has learned of it. */
-  async merge(turn: () => Promise<void>): Promise<void> {
-    for (let isMerged = true; isMerged; ) {
-      this.#database.exec('BEGIN');
-      try {
-        isMerged = await this.#layers.merge(turn);
-        this.#database.exec('COMMIT');
-        this.#layers.learn();
-      } catch (error) {
-        this.#forget();
-        throw error;
-      }
-    }
-  }
-
-  async clear(turn: () => Promise<void>): Promise<void> {
-    await this.#layers.clear(turn);
   }
 
   #addEvent(
@@ -371,14 +376,13 @@ export class SqliteIndex {
     }
     if (String(version?.[0]) !== FORMAT) throw new Error('the index is of another version');
     if (this.#recall('logId') !== logId) throw new Error('the index belongs to another log');
-    this.learn();
-  }
-
-  /** Takes note of what another connection has written. Whatever questions are under way end before. */
-  learn(): void {
     const place = this.#recall('place');
     if (place !== undefined) this.#place = JSON.parse(place);
     this.#lastId = this.#recall('lastId') ?? '';
+    this.#learn();
+  }
+
+  #learn(): void {
     for (const [number, file] of this.#rows('SELECT number, file FROM segments') as unknown as [
       number,
       string,
@@ -393,7 +397,6 @@ export class SqliteIndex {
       this.#typeNumbers.set(type, number);
       this.#typeNames.set(number, type);
     }
-    this.#layers.learn();
   }
 
   /** After a rollback the numbers that were handed out in it are gone as well. */
@@ -401,7 +404,7 @@ export class SqliteIndex {
     if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
     for (const map of [this.#segmentNumbers, this.#segmentFiles, this.#typeNumbers, this.#typeNames])
       map.clear();
-    this.learn();
+    this.#learn();
   }
 
   #segmentNumber(file: string): number {

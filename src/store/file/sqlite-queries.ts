@@ -1,12 +1,11 @@
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { type Entry, type Generation, typeKey } from './generation.ts';
 import type { PostingRun } from './postings.ts';
-import type { SQLInputValue } from './sqlite-rows.ts';
 
 /** Questions to the index that take more than one step, or a statement of their own. */
 export interface Sql {
   rows(sql: string, ...values: (number | string)[]): readonly (readonly unknown[])[];
-  run(sql: string, ...values: SQLInputValue[]): unknown;
+  run(sql: string, ...values: (number | string)[]): unknown;
 }
 
 export function documentsOf(
@@ -145,21 +144,9 @@ function one({ rows }: Sql, sql: string, ...values: number[]): number | undefine
 }
 
 /** Ids take 16 bytes in the index. */
-export function bytesOf(id: string): Uint8Array {
-  const bytes = new Uint8Array(16);
-  let digits = 0;
-  for (let index = 0; index < id.length; index += 1) {
-    const digit = DIGITS[id.charCodeAt(index) & 127]!;
-    if (digit === NO_DIGIT) continue;
-    bytes[digits >>> 1] = (bytes[digits >>> 1]! << 4) | digit;
-    digits += 1;
-  }
-  return bytes;
+export function bytesOf(id: string): Buffer {
+  return Buffer.from(id.replaceAll('-', ''), 'hex');
 }
-
-const NO_DIGIT = 255;
-const DIGITS = new Uint8Array(128).fill(NO_DIGIT);
-for (let digit = 0; digit < 16; digit += 1) DIGITS[digit.toString(16).charCodeAt(0)] = digit;
 
 export function idOf(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');

@@ -33,23 +33,17 @@ export class Rows {
 
 /** The statements that insert rows, made once: their text is what they are found by. */
 export interface Insertion {
-  readonly columns: string;
   readonly width: number;
   readonly one: string;
   readonly many: string;
 }
 
 export const INTO_EVENTS = insertion('events', COLUMNS);
-export const INTO_POSTINGS = insertion('postings', 'layer, term, last, first, count, positions');
+export const INTO_POSTINGS = insertion('postings', 'term, last, first, count, positions');
 
 function insertion(table: string, columns: string): Insertion {
   const width = columns.split(', ').length;
   const row = `(${Array(width).fill('?').join(', ')})`;
   const begin = `INSERT INTO ${table} (${columns}) VALUES`;
-  return {
-    columns,
-    width,
-    one: `${begin} ${row}`,
-    many: `${begin} ${Array(ROWS_AT_ONCE).fill(row).join(', ')}`,
-  };
+  return { width, one: `${begin} ${row}`, many: `${begin} ${Array(ROWS_AT_ONCE).fill(row).join(', ')}` };
 }

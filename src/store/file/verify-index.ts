@@ -127,8 +127,7 @@ function tables({ indexedFrom, keptFrom }: Bounds): readonly Table[] {
     },
     {
       keys: 2,
-      sql: `SELECT term, first, positions, count, last FROM postings
-        WHERE layer IN (SELECT number FROM layers) ORDER BY term, last`,
+      sql: 'SELECT term, first, positions, count, last FROM postings ORDER BY term, last',
       rows: (runs) => placesOf(runs, indexedFrom),
       name: ([term, position]) => [Number(position), `the term ${String(term)}`],
     },

@@ -30,7 +30,7 @@ const CHANGES: Readonly<Record<string, readonly [sql: string, finding: RegExp]>>
     /^21 index.sqlite .*does not know the term n:20$/,
   ],
   'a posting too many': [
-    "INSERT INTO postings SELECT layer, 'n:none', last, first, count, positions FROM postings WHERE term = 'n:20'",
+    "INSERT INTO postings SELECT 'n:none', last, first, count, positions FROM postings WHERE term = 'n:20'",
     /^21 index.sqlite .*knows the term n:none that the log does not have$/,
   ],
   'the count of a run': ["UPDATE postings SET count = 2 WHERE term = 'n:20'", /the term n:20 otherwise/],
