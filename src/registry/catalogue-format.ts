@@ -81,11 +81,13 @@ const VersionEntry = Type.Object(
     tagsSchema: Type.Optional(JsonSchemaObject),
     metadataSchema: Type.Optional(JsonSchemaObject),
     upcast,
-    examples: Type.Optional({
-      ...examples,
-      description:
-        'Events as they would be appended; `type` and `version` may be left out. Each has to satisfy the schemas.',
-    }),
+    examples: Type.Optional(
+      Type.Array(examples.items, {
+        ...(examples.maxItems === undefined ? {} : { maxItems: examples.maxItems }),
+        description:
+          'Events as they would be appended; `type` and `version` may be left out. Each has to satisfy the schemas.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
