@@ -30,7 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (first === 'help' || first === '--help' || first === '-h') return await help(rest);
   // Without a verb the flags are those of the service.
-  const words = first.startsWith('-') ? ['serve', ...argv] : argv;
+  const words = argv.length === 0 || first.startsWith('-') ? ['serve', ...argv] : argv;
   if (words.includes('--help') || words.includes('-h')) return await help(words);
   const { command, args } = await find(words);
   return await command.run(args);

@@ -55,6 +55,11 @@ t.test('what is not known is a usage error with what was probably meant', async 
     stderr: /--prot: is not a flag\. Did you mean --port\?/,
   });
   t.match(await stele(['--prot', '1']), { code: 2, stderr: /Did you mean --port\?/ }, 'no verb means serve');
+  t.match(
+    await stele([], { env: { STELE_PROT: '1' } }),
+    { code: 2, stderr: /STELE_PORT/ },
+    'no word as well',
+  );
 });
 
 t.test('config prints values with their sources, and no secret', async (t) => {
