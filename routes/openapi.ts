@@ -226,11 +226,11 @@ const EXAMPLE_MEMBERS: Readonly<Partial<Record<ErrorCode, Readonly<Record<string
   VALIDATION_FAILED: { errors: [{ pointer: '/type', detail: 'expected required property' }] },
   APPEND_CONDITION_FAILED: { head: 17, violations: [{ condition: 0, positions: [12, 17] }] },
   UNKNOWN_EVENT_TYPE: {
-    type: 'ISSUE.ASIGNED',
+    eventType: 'ISSUE.ASIGNED',
     errors: [{ pointer: '/type', detail: 'is not a registered type' }],
   },
   SCHEMA_VIOLATION: {
-    type: 'ISSUE.ASSIGNED.SUCCESS',
+    eventType: 'ISSUE.ASSIGNED.SUCCESS',
     version: 1,
     errors: [{ pointer: '/data/assignee', detail: 'must be string' }],
   },

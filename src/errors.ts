@@ -171,6 +171,11 @@ export const ERROR_CATALOGUE = {
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 
+/** What a problem document may carry beside the members that RFC 9457 and the catalogue define. */
+type ProblemMembers = Readonly<Record<string, unknown>> & {
+  readonly [name in 'type' | 'title' | 'status' | 'detail' | 'instance' | 'code' | 'errors']?: never;
+};
+
 /** One fault in a request: where (a JSON Pointer into the body, or `?name` for a query parameter) and what. */
 export interface Fault {
   pointer: string;
@@ -196,7 +201,7 @@ export class StoreError extends Error {
     options: {
       cause?: unknown;
       faults?: readonly Fault[];
-      members?: Record<string, unknown>;
+      members?: ProblemMembers;
       retryAfterSeconds?: number;
     } = {},
   ) {

@@ -35,13 +35,13 @@ function toError(finding: Finding, faults: readonly Fault[]): StoreError {
     case 'UNKNOWN_EVENT_TYPE':
       return new StoreError('UNKNOWN_EVENT_TYPE', `The type ${type} is not registered.`, {
         faults,
-        members: { type },
+        members: { eventType: type },
       });
     case 'SCHEMA_VIOLATION':
       return new StoreError(
         'SCHEMA_VIOLATION',
         `The event does not satisfy version ${version} of ${type}: ${first?.pointer} ${first?.detail}.`,
-        { faults, members: { type, version } },
+        { faults, members: { eventType: type, version } },
       );
     default:
       return code satisfies never;

@@ -32,11 +32,17 @@ t.test('an event that does not satisfy its schema is refused at the place that i
   await register(stele, 'A', { schema: NUMBER, tagsSchema, metadataSchema });
   const bad = { type: 'A', data: { n: 'one' }, metadata: { retries: 'two' } };
   const answer = await stele.call('/v1/events', post(bad));
-  t.match(bodyOf(answer), { code: 'SCHEMA_VIOLATION', status: 400, type: 'A', version: 1 });
+  t.match(bodyOf(answer), {
+    type: '/problems/schema-violation',
+    code: 'SCHEMA_VIOLATION',
+    status: 400,
+    eventType: 'A',
+    version: 1,
+  });
   t.strictSame(refusal(answer).pointers.sort(), ['/data/n', '/metadata/retries', '/tags/order']);
   const good = { type: 'A', tags: { order: '1' }, data: { n: 1 } };
   const batch = await stele.call('/v1/events/batch', post({ events: [good, bad, { ...good, data: {} }] }));
-  t.match(bodyOf(batch), { code: 'SCHEMA_VIOLATION', type: 'A', version: 1 });
+  t.match(bodyOf(batch), { code: 'SCHEMA_VIOLATION', eventType: 'A', version: 1 });
   t.strictSame(refusal(batch).pointers.sort(), [
     '/events/1/data/n',
     '/events/1/metadata/retries',
@@ -105,7 +111,8 @@ t.test('where types have to be registered, others are refused', async (t) => {
   t.match(bodyOf(answer), {
     code: 'UNKNOWN_EVENT_TYPE',
     status: 400,
-    type: 'A',
+    type: '/problems/unknown-event-type',
+    eventType: 'A',
     errors: [{ pointer: '/type' }],
   });
   await change(stele, 'A', {});
