@@ -27,6 +27,9 @@ const UTF8 = /^[^;]*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 const JSON_MEDIA = /^[\w.+-]+\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 const TEXT_MEDIA =
   /^(?:text\/[\w.+-]+|application\/(?:xml|javascript|yaml|x-www-form-urlencoded|[\w.-]+\+(?:xml|yaml)))\s*(?:;|$)/i;
+/** RFC 9110, section 8.3.1. Servers refuse a Content-Type that is none, this one among them. */
+const MEDIA_TYPE =
+  /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[ !#-[\]-~]*"))*$/;
 const JSON_TYPE = 'application/json';
 const BYTES_TYPE = 'application/octet-stream';
 
@@ -199,7 +202,7 @@ interface BinaryBody {
 function bodyOf(parts: EventParts): BinaryBody {
   const type = parts.metadata['datacontenttype'];
   const form = takeDataForm(parts, new Rest(parts));
-  const own = typeof type === 'string' && isHeaderText(type) ? type : undefined;
+  const own = typeof type === 'string' && isContentType(type) ? type : undefined;
   const natural = naturalBody(form, own);
   if (natural !== undefined) return natural;
   const isJson = own !== undefined && JSON_MEDIA.test(own) && UTF8.test(own);
@@ -226,6 +229,6 @@ function naturalBody(form: DataForm, own: string | undefined): BinaryBody | unde
   return JSON_MEDIA.test(own) || isTextBody(body, own) ? undefined : { contentType: own, body, ...said };
 }
 
-function isHeaderText(text: string): boolean {
-  return /^[!-~](?:[ -~]*[!-~])?$/.test(text) && !/^application\/cloudevents/i.test(text);
+function isContentType(text: string): boolean {
+  return MEDIA_TYPE.test(text) && !/^application\/cloudevents/i.test(text);
 }
