@@ -70,7 +70,9 @@ export class RuleAudit {
       };
       for (const position of this.#violations([change.rule], begins.latest, ends.earliest))
         findings.push(`position ${position} breaks the rule, which was in force from ${begins.latest} on`);
-      const before = this.#violations([change.rule], begins.earliest, begins.latest).at(-1);
+      // What was sent before the rule was put may be stored as late as after its removal, and says nothing of its beginning.
+      const untilThen = Math.min(begins.latest, ends.earliest);
+      const before = this.#violations([change.rule], begins.earliest, untilThen).at(-1);
       const after = this.#violations([change.rule], ends.earliest, ends.latest)[0];
       inForce.push({ from: before ?? begins.earliest, to: after === undefined ? ends.latest : after - 1 });
     }

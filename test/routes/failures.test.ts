@@ -50,7 +50,7 @@ t.test('whoever is to come back later is told when', (t) => {
 t.test('a path without a route is not found, whatever is sent to it', async (t) => {
   const { call } = await startHttpService(t);
   isProblem(t, await call('/nowhere?secret=1'), 'NOT_FOUND', '/nowhere');
-  isProblem(t, await call('/'), 'NOT_FOUND', '/');
+  isProblem(t, await call('/index.html'), 'NOT_FOUND', '/index.html');
   isProblem(t, await call('//livez'), 'NOT_FOUND', '//livez');
   isProblem(
     t,
