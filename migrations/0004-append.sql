@@ -40,6 +40,8 @@ begin
   insert into stele.types (type)
     select u.type from unnest(p_types) u(type)
      where not exists (select from stele.types t where t.type = u.type)
+     -- All in one order: two who insert the same names each wait for the other's otherwise.
+     order by u.type collate "C"
     on conflict (type) do nothing;
   return (
     select array_agg(t.id order by u.place)
