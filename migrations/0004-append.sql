@@ -139,10 +139,11 @@ end $$;
 -- over the events, in the order of their requests; p_event_added is null where nothing was added to any of them.
 --
 -- Guards that expect none are conditions with the next numbers. Those that expect an event are in p_guards, a JSON array
--- of the items of their queries {r, c, a, t, g, w: [types] | null, n: boolean}: one of the items has to match, or, with
--- `w`, the last match of all of them is of one of these types; `n` is what becomes of it where there is none. One match
--- is enough to know, so each is looked up from the end where it is likely to stand: what has to be there is mostly what
--- a tag began with.
+-- of the items of their queries {r, c, a, t, g, w, n: boolean}: one of the items has to match, or, with `w`, the last
+-- match of all of them is of one of these types; `n` is what becomes of it where there is none. `t` and `w` are null or
+-- an index, from 1, of p_type_sets, whose texts are arrays of the numbers of types: a rule asks the same of every event,
+-- and its types are many. One match is enough to know, so each is looked up from the end where it is likely to stand:
+-- what has to be there is mostly what a tag began with.
 --
 -- The requests in p_registry_request are refused where the registry does not have their p_registry_revision.
 --
@@ -177,6 +178,7 @@ create function stele.append(
   p_checks text,
   p_checks_after bigint,
   p_guards text,
+  p_type_sets text[],
   p_registry_request integer[],
   p_registry_revision bigint[],
   p_keys text,
@@ -313,9 +315,9 @@ begin
   if p_guards is not null then
     with item as materialized (
       select g.r, g.c, g.a, g.g as tags, g.w, g.n, cardinality(g.g) = 1 as is_one, g.w is not null as is_last,
-             case when g.t is not null then array(select t.id from stele.types t where t.type = any (g.t)) end as types
+             p_type_sets[g.t]::integer[] as types
         from json_to_recordset(p_guards::json)
-             g(r integer, c integer, a bigint, t text[], g text[], w text[], n boolean)
+             g(r integer, c integer, a bigint, t integer, g text[], w integer, n boolean)
        where g.r <> all (v_settled)
     ), found as (
       select distinct on (i.r, i.c) i.r, i.c, i.a, i.w, i.n, i.is_last, m.position, m.type
@@ -339,7 +341,7 @@ begin
       into v_guard_request, v_guard, v_guard_after, v_guard_position, v_guard_fails
       from found f
      where f.position is null
-        or f.is_last and not exists (select from stele.types t where t.id = f.type and t.type = any (f.w));
+        or f.is_last and f.type <> all (p_type_sets[f.w]::integer[]);
     if v_guard_request is not null then
       -- What was not found may have stood where the index was dropped, also in this very moment: that is asked last.
       select r.position into v_floor from stele.removed_events r where r.type is null order by r.position desc limit 1;

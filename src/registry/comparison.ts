@@ -145,7 +145,7 @@ export class Comparison {
 
   /** Whether a pattern is found in a name. @throws TOO_LARGE where it takes too much. */
   matches(source: string, name: string): boolean {
-    return this.#patternOf(source).test(name, new Run().spend);
+    return this.#patternOf(source).test(name, new Run());
   }
 
   /** Whether no value is accepted by both; false where it is not seen. Looks at members that are there, some levels deep. */

@@ -31,6 +31,23 @@ export class EventDraft {
     return this.#content;
   }
 
+  get version(): number {
+    return this.#content?.version ?? Number.parseInt(this.#event.body.slice(VERSION.length), 10);
+  }
+
+  get tags(): Content['tags'] {
+    return this.content.tags;
+  }
+
+  get metadata(): Content['metadata'] {
+    return this.content.metadata;
+  }
+
+  /** Most schemas are about data alone, and the rest of an event is not parsed for them. */
+  get data(): Content['data'] {
+    return this.#content?.data ?? dataOf(this.#event.body) ?? this.content.data;
+  }
+
   /** Gives the event a tag, unless it has one of that key, or no room for all the values. */
   addTag(key: string, value: string | readonly string[]): void {
     const { tags } = this.content;
@@ -73,8 +90,10 @@ export class EventDraft {
  * Where the members begin in a body. The first that is found is the right one: values of tags are no objects, and inside
  * of a string the quotes would be escaped.
  */
+const VERSION = '"version":';
 const TAGS = ',"tags":{';
 const METADATA = ',"metadata":{';
+const DATA = '},"data":{';
 
 function withMembers(body: string, start: string, members: string): string {
   if (members === '') return body;
@@ -82,4 +101,13 @@ function withMembers(body: string, start: string, members: string): string {
   const rest = body.slice(at);
   const isEmpty = /^ *\}/.test(rest);
   return body.slice(0, at) + (isEmpty ? members.slice(0, -1) : members) + rest;
+}
+
+/** Undefined where the metadata has objects in it, in which there may be data too. */
+function dataOf(body: string): Content['data'] | undefined {
+  const metadata = body.indexOf(METADATA);
+  const end = body.indexOf(DATA, metadata);
+  if (metadata < 0 || end < 0) return undefined;
+  const data = end + DATA.length - 1;
+  return body.indexOf('{', metadata + METADATA.length) === data ? JSON.parse(body.slice(data)) : undefined;
 }

@@ -86,14 +86,14 @@ export class Examiner {
     enforcement: Enforcement,
   ): Promise<Omit<Finding, 'event'> | undefined> {
     if (enforcement === 'off' || versions.length === 0) return undefined;
-    const { version } = draft.content;
+    const { version } = draft;
     const known = versions[version - 1];
     if (known === undefined) {
       const faults = [{ pointer: '/version', detail: `is not registered: the latest is ${versions.length}` }];
       return { code: 'SCHEMA_VIOLATION', type, version, enforcement, faults };
     }
     const check = this.#schemas.of(type, known);
-    const faults = (check instanceof Promise ? await check : check)(draft.content);
+    const faults = (check instanceof Promise ? await check : check)(draft);
     return faults.length === 0 ? undefined : { code: 'SCHEMA_VIOLATION', type, version, enforcement, faults };
   }
 }

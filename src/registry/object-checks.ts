@@ -134,7 +134,7 @@ function ofMembers({ properties, patterns, additional, isClosed }: Members): Che
       let isKnown = property !== undefined;
       if (property !== undefined) isValid = run.within(property, value[name], name) && isValid;
       for (const { pattern, check } of patterns) {
-        if (!pattern.test(name, run.spend)) continue;
+        if (!pattern.test(name, run)) continue;
         isKnown = true;
         isValid = run.within(check, value[name], name) && isValid;
       }

@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { LIMITS } from '../limits.ts';
+import type { Run } from './validation-run.ts';
 
 /**
  * A regular expression of a schema, run by RE2, in time linear in the text: the engine of JavaScript backtracks, and two
@@ -37,22 +38,22 @@ export class Pattern {
 
   /**
    * Whether the pattern is found in a text, anywhere unless it is anchored.
-   * @param spend is told beforehand what it takes, in the units of `validation-run.ts`, and throws where that is too much.
+   * @param run is told beforehand what it takes, in its units, and throws where that is too much.
    */
-  test(text: string, spend: (units: number) => void): boolean {
+  test(text: string, run: Pick<Run, 'spend'>): boolean {
     const work = text.length * this.size;
     if (!this.#isTame || (work > AUTOMATON_WORK_MAX && this.size > SMALL_SIZE)) {
-      spend(50 + work * 2);
+      run.spend(50 + work * 2);
       return this.#program.matcher(text).find();
     }
-    spend(10 + text.length * 10);
+    run.spend(10 + text.length * 10);
     if (work < 1000) return this.#program.test(text);
     const start = performance.now();
     const isFound = this.#program.test(text);
     const ms = performance.now() - start;
     if (ms > SLOW_MS && ms * 1e6 > SLOW_NS_PER_CHARACTER * text.length) {
       this.#isTame = false;
-      spend(SLOW_COST);
+      run.spend(SLOW_COST);
     }
     return isFound;
   }

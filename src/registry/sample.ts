@@ -24,6 +24,7 @@ export interface EventValidators {
 }
 
 const MEMBERS = ['data', 'tags', 'metadata'] as const;
+const NO_FAULTS: readonly Fault[] = [];
 /** How long the event loop is held in one go, one event at least. */
 const TURN_MS = 10;
 
@@ -57,9 +58,12 @@ export function faultsOfEvent(
   event: { readonly data: unknown; readonly tags?: unknown; readonly metadata?: unknown },
   validators: EventValidators,
 ): readonly Fault[] {
-  return MEMBERS.flatMap((member) => {
+  let all: readonly Fault[] = NO_FAULTS;
+  for (const member of MEMBERS) {
     // Tags and metadata that an event leaves out are empty ones.
-    const faults = validators[member]?.(event[member] ?? {}) ?? [];
-    return faults.map(({ pointer, detail }) => ({ pointer: `/${member}${pointer}`, detail }));
-  }).slice(0, LIMITS.faultsMax);
+    const faults = validators[member]?.(event[member] ?? {}) ?? NO_FAULTS;
+    if (faults.length === 0) continue;
+    all = all.concat(faults.map(({ pointer, detail }) => ({ pointer: `/${member}${pointer}`, detail })));
+  }
+  return all.slice(0, LIMITS.faultsMax);
 }

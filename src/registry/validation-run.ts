@@ -27,10 +27,10 @@ export class Run {
   #depth = 0;
 
   /** @throws TOO_MUCH */
-  readonly spend = (units: number): void => {
+  spend(units: number): void {
     this.#left -= units;
     if (this.#left < 0) throw TOO_MUCH;
-  };
+  }
 
   /** Goes into a sub-schema. Leaves the stack of the process some room: a level takes up to a kilobyte of it. */
   enter(units: number): void {

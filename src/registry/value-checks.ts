@@ -203,7 +203,7 @@ function ofTexts(schema: SchemaObject, patternOf: (source: string) => PatternTes
     checks.push(
       (value, run) =>
         typeof value !== 'string' ||
-        compiled.test(value, run.spend) ||
+        compiled.test(value, run) ||
         run.fail(() => `does not match ${pattern.slice(0, 200)}`),
     );
   }

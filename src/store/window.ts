@@ -89,14 +89,24 @@ export class Window<E extends Recent = Recent> {
   }
 }
 
-/** A run of events with an index; also what a forming batch checks its later requests against. */
+/** Questions about more keys than that are answered from an index of all terms. */
+const KEYS_MAX = 8;
+
+/**
+ * A run of events with an index; also what a forming batch checks its later requests against.
+ *
+ * An event has some six terms, and conditions ask about one or two of the keys: only the terms of keys that somebody has
+ * asked about are indexed, and types once somebody has asked about them alone.
+ */
 export class Generation<E extends Placed> {
   /** Exclusive: the position before the first event. */
   readonly start: number;
   readonly #all: E[] = [];
   readonly #byTerm = new Map<string, E[]>();
-  readonly #byType = new Map<string, E[]>();
-  /** How many events, from the first on, are in the two maps. */
+  #byType: Map<string, E[]> | undefined;
+  /** What the indexed terms begin with: `issueId:`. */
+  #keys: string[] = [];
+  /** How many events, from the first on, are in the maps. */
   #indexed = 0;
 
   constructor(start: number) {
@@ -119,9 +129,37 @@ export class Generation<E extends Placed> {
   #index(): void {
     for (; this.#indexed < this.#all.length; this.#indexed += 1) {
       const event = this.#all[this.#indexed] as E;
-      push(this.#byType, event.type, event);
-      for (const term of event.terms) push(this.#byTerm, term, event);
+      if (this.#byType !== undefined) push(this.#byType, event.type, event);
+      for (const key of this.#keys) this.#indexTerms(event, key);
     }
+  }
+
+  #indexTerms(event: E, key: string): void {
+    for (const term of event.terms) if (term.startsWith(key)) push(this.#byTerm, term, event);
+  }
+
+  #ofTerm(term: string): E[] | undefined {
+    if (!this.#keys.some((key) => term.startsWith(key))) {
+      const key = this.#keys.length < KEYS_MAX ? term.slice(0, term.indexOf(':') + 1) : '';
+      if (key === '') {
+        this.#keys = [];
+        this.#byTerm.clear();
+      }
+      this.#keys.push(key);
+      for (let n = 0; n < this.#indexed; n += 1) this.#indexTerms(this.#all[n] as E, key);
+    }
+    return this.#byTerm.get(term);
+  }
+
+  #ofType(type: string): E[] | undefined {
+    if (this.#byType === undefined) {
+      this.#byType = new Map();
+      for (let n = 0; n < this.#indexed; n += 1) {
+        const event = this.#all[n] as E;
+        push(this.#byType, event.type, event);
+      }
+    }
+    return this.#byType.get(type);
   }
 
   /** Adds to `found`, ascending and without repeats, the positions above `check.after` that match. */
@@ -184,7 +222,7 @@ export class Generation<E extends Placed> {
     for (const side of filter.sides) {
       const [term, ...others] = side;
       if (term === undefined || others.length > 0) continue;
-      const holding = this.#byTerm.get(term);
+      const holding = this.#ofTerm(term);
       if (holding === undefined) return;
       if (holding.length < list.length) list = holding;
     }
@@ -209,14 +247,14 @@ export class Generation<E extends Placed> {
   #candidates(item: CompiledItem): E[][] {
     let shortest: E[] | undefined;
     for (const term of item.terms) {
-      const list = this.#byTerm.get(term);
+      const list = this.#ofTerm(term);
       if (list === undefined) return [];
       if (shortest === undefined || list.length < shortest.length) shortest = list;
     }
     if (shortest !== undefined) return [shortest];
     const lists: E[][] = [];
     for (const type of item.types ?? []) {
-      const list = this.#byType.get(type);
+      const list = this.#ofType(type);
       if (list !== undefined) lists.push(list);
     }
     return lists;

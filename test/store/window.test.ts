@@ -1,6 +1,6 @@
 import t from 'tap';
 import { LIMITS } from '../../src/limits.ts';
-import { compileQuery } from '../../src/model/query.ts';
+import { compileQuery, matches } from '../../src/model/query.ts';
 import { type Recent, Window } from '../../src/store/window.ts';
 
 const SEVENS = compileQuery({ items: [{ tags: { digit: '7' } }] });
@@ -45,5 +45,30 @@ t.test('who asks all the time is answered far back', (t) => {
   }
   t.equal(window.start, 0);
   t.strictSame(window.conflicts({ query: SEVENS, after: 0 }, 10_000), sevens(0, 5000));
+  t.end();
+});
+
+t.test('whatever keys and types are asked about, in whatever order, every match is found', (t) => {
+  const keys = Array.from({ length: 12 }, (_, n) => `k${n}`);
+  const asked = [...keys, ...keys.toReversed()];
+  const window = new Window();
+  window.reset(0);
+  const all: Recent[] = [];
+  for (const [n, key] of asked.entries()) {
+    for (let more = 0; more < 20; more += 1) {
+      const position = all.length + 1;
+      const terms = keys.map((name, k) => `${name}:${(position + k) % 3}`);
+      all.push({ ...recent(position), type: `T${position % 2}`, terms });
+      window.add(all.at(-1) as Recent);
+    }
+    const terms = [`${key}:1`, `k0:${n % 3}`];
+    const items = [
+      { types: new Set(['T1']), terms },
+      { types: new Set([`T${n % 2}`]), terms: [] },
+    ];
+    const expected = all.filter((event) => matches({ items }, event)).map(({ position }) => position);
+    t.strictSame(window.conflicts({ query: { items }, after: 0 }, 10_000), expected, key);
+    t.equal(window.last({ query: { items }, after: 0 })?.position, expected.at(-1), key);
+  }
   t.end();
 });

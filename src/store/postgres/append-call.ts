@@ -43,11 +43,31 @@ export type Refusal =
       readonly revision: number;
     };
 
-/** Arguments 3 to 33 of `append`, in its order. */
+/** Numbers of types that have one. */
+export interface TypeNumbers {
+  id(type: string): number;
+  /** As PostgreSQL writes an array of them. */
+  idsText(types: ReadonlySet<string>): string;
+}
+
+/** The sets of types that a guard names, which are sent as numbers. */
+export function typeSetsOf({ query, expect }: Check): ReadonlySet<string>[] {
+  if (expect === undefined) return [];
+  const sets = (query.items ?? []).flatMap(({ types }) => types ?? []);
+  return expect === 'some' ? sets : [...sets, expect.types];
+}
+
+/** Every type that needs a number before a request can be sent. */
+export function typesIn({ events, guards = [] }: AppendRequest): string[] {
+  const sets = guards.flatMap(typeSetsOf);
+  return [...events.map(({ type }) => type), ...sets.flatMap((types) => [...types])];
+}
+
+/** Arguments 3 to 34 of `append`, in its order. */
 export function encodeAppend(
   requests: readonly AppendRequest[],
   behind: Behind | undefined,
-  typeId: (type: string) => number,
+  numbers: TypeNumbers,
 ): unknown[] {
   const eventRequest: number[] = [];
   const store: boolean[] = [];
@@ -74,6 +94,7 @@ export function encodeAppend(
   const checks: object[] = [];
   let checksAfter = Number.MAX_SAFE_INTEGER;
   const expected: object[] = [];
+  const sets = new TypeSets(numbers);
   const registryRequest: number[] = [];
   const registryRevision: number[] = [];
   const keys: object[] = [];
@@ -103,7 +124,7 @@ export function encodeAppend(
       eventRequest.push(r);
       store.push(!dryRun);
       id.push(event.id);
-      type.push(typeId(event.type));
+      type.push(numbers.id(event.type));
       time.push(event.timestamp === null ? null : timestampMicros(event.timestamp));
       part.push(index);
       parts.push(events.length);
@@ -124,7 +145,7 @@ export function encodeAppend(
       for (const [index, guard] of guards.entries()) {
         const c = request.checks.length + index;
         if (guard.expect === undefined) expectNone(r, c, guard);
-        else expected.push(...expectedItems(r, c, guard));
+        else expected.push(...expectedItems(r, c, guard, sets));
       }
     }
     if (registry !== undefined) {
@@ -160,6 +181,7 @@ export function encodeAppend(
     checks.length === 0 ? null : JSON.stringify(checks),
     checksAfter,
     expected.length === 0 ? null : JSON.stringify(expected),
+    expected.length === 0 ? null : textArray(sets.texts),
     registryRequest.length === 0 ? null : int4Array(registryRequest),
     registryRequest.length === 0 ? null : int8Array(registryRevision),
     keys.length === 0 ? null : JSON.stringify(keys),
@@ -175,18 +197,44 @@ const ANYTHING: readonly CompiledItem[] = [{ types: undefined, terms: [] }];
 const NOTHING: readonly CompiledItem[] = [{ types: new Set(), terms: [] }];
 
 /** The items of a guard that expects an event. A query that nothing can match is still to be told about. */
-function expectedItems(r: number, c: number, { query: { items }, after, expect }: Check): object[] {
+function expectedItems(
+  r: number,
+  c: number,
+  { query: { items }, after, expect }: Check,
+  sets: TypeSets,
+): object[] {
   const last = expect === 'some' ? undefined : expect;
   const all = items === undefined ? ANYTHING : items.length === 0 ? NOTHING : items;
   return all.map(({ types, terms }) => ({
     r,
     c,
     a: after,
-    t: types === undefined ? null : [...types],
+    t: types === undefined ? null : sets.index(types),
     g: terms,
-    w: last === undefined ? null : [...last.types],
+    w: last === undefined ? null : sets.index(last.types),
     n: last?.orNone === true,
   }));
+}
+
+/** The sets of types that guards name, each once: a rule asks the same of every event. */
+class TypeSets {
+  readonly texts: string[] = [];
+  readonly #indexes = new Map<ReadonlySet<string>, number>();
+  readonly #numbers: TypeNumbers;
+
+  constructor(numbers: TypeNumbers) {
+    this.#numbers = numbers;
+  }
+
+  /** Counted from 1. */
+  index(types: ReadonlySet<string>): number {
+    let index = this.#indexes.get(types);
+    if (index === undefined) {
+      index = this.texts.push(this.#numbers.idsText(types));
+      this.#indexes.set(types, index);
+    }
+    return index;
+  }
 }
 
 interface Answer {

@@ -1,5 +1,6 @@
 import type { TypePattern } from '../../model/filter.ts';
 import { isSystemType } from '../../model/query.ts';
+import type { TypeNumbers } from './append-call.ts';
 import type { Connections } from './connections.ts';
 
 /**
@@ -9,11 +10,13 @@ import type { Connections } from './connections.ts';
  * A type is registered, and committed, before the append that first uses it. A number read from an event is
  * therefore always found.
  */
-export class TypeCatalogue {
+export class TypeCatalogue implements TypeNumbers {
   readonly #connections: Connections;
   readonly #schema: string;
   readonly #nameById = new Map<number, string>();
   readonly #idByName = new Map<string, number>();
+  /** Of sets that do not change: those of a rule. */
+  readonly #idsTexts = new WeakMap<ReadonlySet<string>, string>();
 
   constructor(connections: Connections, schema: string) {
     this.#connections = connections;
@@ -52,6 +55,21 @@ export class TypeCatalogue {
     const id = this.#idByName.get(name);
     if (id === undefined) throw new Error(`the type ${name} has not been registered`);
     return id;
+  }
+
+  hasAll(types: ReadonlySet<string>): boolean {
+    if (this.#idsTexts.has(types)) return true;
+    for (const type of types) if (!this.has(type)) return false;
+    return true;
+  }
+
+  idsText(types: ReadonlySet<string>): string {
+    let text = this.#idsTexts.get(types);
+    if (text === undefined) {
+      text = `{${[...types].map((type) => this.id(type)).join()}}`;
+      this.#idsTexts.set(types, text);
+    }
+    return text;
   }
 
   /** Undefined when the catalogue has to be refreshed first. */

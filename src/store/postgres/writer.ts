@@ -5,7 +5,7 @@ import { LIMITS } from '../../limits.ts';
 import type { Metrics } from '../../metrics.ts';
 import { isNamed } from '../../model/event.ts';
 import type { AppendOutcome, AppendRequest, Behind, Verdict } from '../store.ts';
-import { decodeOutcome, encodeAppend, type Refusal } from './append-call.ts';
+import { decodeOutcome, encodeAppend, type Refusal, typeSetsOf, typesIn } from './append-call.ts';
 import type { Connections, Logger } from './connections.ts';
 import { FENCED, isOutcomeUnknown, sqlState, translate } from './errors.ts';
 import type { PostgresOptions } from './options.ts';
@@ -119,12 +119,17 @@ export class Writer {
 
   /** Undefined where a type has no number yet. */
   #encodeEarly(requests: readonly AppendRequest[], behind: Behind | undefined): unknown[] | undefined {
-    const isKnown = requests.every(({ events }) => events.every(({ type }) => this.#types.has(type)));
+    const isKnown = requests.every(
+      ({ events, guards }) =>
+        events.every(({ type }) => this.#types.has(type)) &&
+        (guards === undefined ||
+          guards.every((guard) => typeSetsOf(guard).every((types) => this.#types.hasAll(types)))),
+    );
     return isKnown ? this.#encode(requests, behind) : undefined;
   }
 
   #encode(requests: readonly AppendRequest[], behind?: Behind): unknown[] {
-    return encodeAppend(requests, behind, (type) => this.#types.id(type));
+    return encodeAppend(requests, behind, this.#types);
   }
 
   /** Undefined where there is something to do first. */
@@ -150,7 +155,7 @@ export class Writer {
 
   async #sendInTurn(requests: readonly AppendRequest[], encoded: unknown[] | undefined): Promise<Sent> {
     if (encoded === undefined) {
-      await this.#types.register(requests.flatMap(({ events }) => events.map(({ type }) => type)));
+      await this.#types.register(requests.flatMap(typesIn));
     }
     await this.#preparePartitions();
     const session = await this.#connected();
@@ -200,7 +205,7 @@ export class Writer {
         name: 'append',
         text: `select base, recorded, clock_behind, refused from ${this.#options.schema}.append(
                  $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,
-                 $20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33)`,
+                 $20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34)`,
         values: [this.#writer, session.epoch, ...encoded],
         rowMode: 'array',
       })
