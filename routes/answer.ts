@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /**
@@ -60,4 +61,23 @@ export function sendEmpty(reply: FastifyReply, status: number, headers: HeaderLi
     ...headers,
   ]);
   raw.end();
+}
+
+/**
+ * Sends a text with a strong entity tag, or 304 when the client has it. The tag is a digest of the text: what
+ * a log holds does not change, but what a reader is shown of it may.
+ */
+export function sendTagged(
+  reply: FastifyReply,
+  text: string,
+  headers: HeaderList,
+  type: string = JSON_TYPE,
+): void {
+  const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
+  const all = ['ETag', etag, 'Cache-Control', 'private, no-cache', ...headers];
+  const known = reply.request.headers['if-none-match'];
+  // Compared weakly (RFC 9110, section 13.1.2): proxies that compress put a W/ in front.
+  const isKnown = known?.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, '')));
+  if (isKnown === true) sendEmpty(reply, 304, all);
+  else sendText(reply, 200, type, text, all);
 }

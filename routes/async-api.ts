@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { asyncApiDocument } from '../src/registry/async-api.ts';
+import { sendTagged } from './answer.ts';
 import type { Service } from './context.ts';
-import { sendTagged } from './events.ts';
 import { parseQuery, rawQuery } from './query-string.ts';
 
 /** GET /asyncapi.json: the registered event types for programs. Made once for each revision of the registry. */
@@ -15,7 +15,7 @@ const Document = Type.Object(
 
 export function asyncApiRoutes(app: FastifyInstance, service: Service): void {
   const { registry, version } = service;
-  let kept: { readonly revision: number; readonly text: string } | undefined;
+  let kept: { readonly revision: number; readonly text: Promise<string> } | undefined;
 
   app.get(
     '/asyncapi.json',
@@ -38,9 +38,10 @@ export function asyncApiRoutes(app: FastifyInstance, service: Service): void {
       parseQuery(NoQuery, rawQuery(request.raw.url));
       const state = await registry.fresh();
       if (kept?.revision !== state.revision) {
-        kept = { revision: state.revision, text: JSON.stringify(asyncApiDocument(state, { version })) };
+        const text = asyncApiDocument(state, { version }).then((document) => JSON.stringify(document));
+        kept = { revision: state.revision, text };
       }
-      sendTagged(reply, kept.text, []);
+      sendTagged(reply, await kept.text, []);
     },
   );
 }

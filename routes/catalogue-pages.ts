@@ -20,7 +20,10 @@ import { parseQuery, rawQuery } from './query-string.ts';
  * What a page tells of the log is looked up at most once in a moment, whatever is appended meanwhile: it is for people, and a busy
  * log must not be asked the same for each of them.
  */
-const Page = Type.String({ description: 'A page for browsers.' });
+const PAGE = {
+  200: Type.String({ description: 'A page for browsers.' }),
+  304: Type.Null({ description: 'The page is as the browser has it.' }),
+};
 const Params = Type.Object({ type: Type.String({ examples: ['ISSUE.ASSIGNED.SUCCESS'] }) });
 const Version = (description: string) => Type.Optional(Type.Integer({ minimum: 1, description }));
 
@@ -69,7 +72,7 @@ export function cataloguePageRoutes(app: FastifyInstance, service: Service): voi
         description: 'What is registered, and what else the log holds, by the first segment of the type.',
         tags: ['Catalogue'],
         querystring: ListQuery,
-        response: { 200: Page },
+        response: PAGE,
       },
     },
     async (request, reply) => {
@@ -92,7 +95,7 @@ export function cataloguePageRoutes(app: FastifyInstance, service: Service): voi
         tags: ['Catalogue'],
         params: Params,
         querystring: TypeQuery,
-        response: { 200: Page },
+        response: PAGE,
       },
     },
     async (request, reply) => {
@@ -122,7 +125,7 @@ export function cataloguePageRoutes(app: FastifyInstance, service: Service): voi
         tags: ['Catalogue'],
         params: Params,
         querystring: DiffQuery,
-        response: { 200: Page },
+        response: PAGE,
       },
     },
     async (request, reply) => {

@@ -6,7 +6,9 @@ import { type EventType, TypeSettings, type TypeVersion, VersionInput } from '..
 import { testSample } from '../src/registry/sample.ts';
 import { latestEvents } from '../src/registry/stored-sample.ts';
 import { requireSettings, violationsOf } from '../src/registry/version-check.ts';
+import type { TypeSummary } from '../src/store/store.ts';
 import { sendJson } from './answer.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { parseBody } from './body.ts';
 import type { Service } from './context.ts';
 import { parseQuery, rawQuery } from './query-string.ts';
@@ -39,7 +41,9 @@ interface VersionPath {
 }
 
 export function eventTypeRoutes(app: FastifyInstance, service: Service): void {
-  const { registry, schemas, backend } = service;
+  const { registry, schemas, backend, feed, metrics, config } = service;
+  const { ttlMs } = config.cache;
+  const inLog = new AnswerCache<TypeSummary[]>({ name: 'type', metrics, ttlMs, entriesMax: 1 });
   const tags = ['Types'];
   const reading = { config: { action: 'read' } } as const;
   const registering = {
@@ -80,7 +84,8 @@ export function eventTypeRoutes(app: FastifyInstance, service: Service): void {
       schema: {
         operationId: 'readType',
         summary: 'Read a registered type',
-        description: 'Its settings, and what the log holds of it.',
+        description:
+          'Its settings, and what the log holds of it, which is kept for a moment: what other processes append may be missing for that long.',
         tags,
         params: TypeParams,
         querystring: TypeQuery,
@@ -219,9 +224,9 @@ export function eventTypeRoutes(app: FastifyInstance, service: Service): void {
   }
 
   async function figuresOf(type: string): Promise<Record<string, unknown>> {
-    const { count, firstTimestamp, lastTimestamp } = (await backend.types()).find(
-      (one) => one.type === type,
-    ) ?? { count: 0 };
+    const summaries = await inLog.get(`${feed.head}`, () => backend.types());
+    const summary = summaries.find((one) => one.type === type);
+    const { count, firstTimestamp, lastTimestamp } = summary ?? { count: 0 };
     return { count, firstTimestamp, lastTimestamp };
   }
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -12,7 +11,7 @@ import { compileFilter, EventFilter, type Filter, PageMembers } from '../src/mod
 import { Text } from '../src/model/text.ts';
 import { renderAs, upcast, viewOf } from '../src/model/view.ts';
 import type { Backend } from '../src/store/store.ts';
-import { type HeaderList, JSON_TYPE, sendEmpty, sendText } from './answer.ts';
+import { sendTagged } from './answer.ts';
 import { sendBinary } from './binary-answer.ts';
 import { parseBody } from './body.ts';
 import type { Service } from './context.ts';
@@ -224,25 +223,6 @@ export async function findEvent(backend: Backend, id: string): Promise<StoredEve
 
 export function noEvent(id: string): StoreError {
   return new StoreError('NOT_FOUND', `There is no event with the id ${id}.`);
-}
-
-/**
- * Sends a JSON text with a strong entity tag, or 304 when the client has it. The tag is a digest of the text: what
- * a log holds does not change, but what a reader is shown of it may.
- */
-export function sendTagged(
-  reply: FastifyReply,
-  text: string,
-  headers: HeaderList,
-  type: string = JSON_TYPE,
-): void {
-  const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
-  const all = ['ETag', etag, 'Cache-Control', 'private, no-cache', ...headers];
-  const known = reply.request.headers['if-none-match'];
-  // Compared weakly (RFC 9110, section 13.1.2): proxies that compress put a W/ in front.
-  const isKnown = known?.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, '')));
-  if (isKnown === true) sendEmpty(reply, 304, all);
-  else sendText(reply, 200, type, text, all);
 }
 
 /** A read whose filter, page and options all stand in the URL, so that the next page has one too. */

@@ -4,7 +4,7 @@ import { DOORS, homePage } from '../src/registry/pages/home-page.ts';
 import { serviceSite } from '../src/registry/pages/site.ts';
 import { NOTHING_REGISTERED } from '../src/registry/registry-state.ts';
 import { preferred } from './accept.ts';
-import { JSON_TYPE, sendJson } from './answer.ts';
+import { JSON_TYPE, sendTagged } from './answer.ts';
 import type { Service } from './context.ts';
 import { HTML_TYPE, sendPage } from './html-answer.ts';
 import { parseQuery, rawQuery } from './query-string.ts';
@@ -37,7 +37,7 @@ export function homeRoutes(app: FastifyInstance, service: Service): void {
         description: 'Links to what describes the service: a page for browsers, JSON for programs.',
         tags: ['Documentation'],
         querystring: NoQuery,
-        response: { 200: Home },
+        response: { 200: Home, 304: Type.Null({ description: 'It is as the client has it.' }) },
       },
     },
     (request, reply) => {
@@ -45,7 +45,7 @@ export function homeRoutes(app: FastifyInstance, service: Service): void {
       const vary = ['Vary', 'Accept'];
       if (preferred(request.headers.accept, [JSON_TYPE, HTML_TYPE]) === HTML_TYPE)
         sendPage(reply, html, vary);
-      else sendJson(reply, 200, json, vary);
+      else sendTagged(reply, json, vary);
     },
   );
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { PAGE_POLICY } from '../src/registry/pages/layout.ts';
-import { type HeaderList, sendText } from './answer.ts';
+import { type HeaderList, sendTagged } from './answer.ts';
 
 /** A page for people, which may run and load nothing but what stands in it. */
 export const HTML_TYPE = 'text/html';
@@ -12,10 +12,8 @@ const HEADERS: HeaderList = [
   'nosniff',
   'Referrer-Policy',
   'same-origin',
-  'Cache-Control',
-  'private, no-cache',
 ];
 
 export function sendPage(reply: FastifyReply, html: string, headers: HeaderList = []): void {
-  sendText(reply, 200, `${HTML_TYPE}; charset=utf-8`, html, [...HEADERS, ...headers]);
+  sendTagged(reply, html, [...HEADERS, ...headers], `${HTML_TYPE}; charset=utf-8`);
 }

@@ -54,6 +54,7 @@ const EVENT_PAGE = [...PAGE, 'Stele-Next'] as const;
 const APPENDED = ['Stele-Position', 'Idempotent-Replayed', 'Preference-Applied'] as const;
 const STORED = ['Stele-Position', 'Location', 'Link'] as const;
 const TAGGED = ['Stele-Position', 'ETag'] as const;
+const ENTITY = { 200: ['ETag'], 304: ['ETag'] } as const;
 
 /** Headers of answers beside those that every answer carries: operation, status, names. */
 export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
@@ -75,7 +76,11 @@ export const ANSWER_HEADERS: Readonly<Record<string, Readonly<Record<string, rea
   countEventsByFilter: { 200: ['Stele-Position'] },
   aggregateEvents: { 200: ['Stele-Position'] },
   listTypes: { 200: ['Stele-Position'] },
-  readAsyncApi: { 200: ['ETag'], 304: ['ETag'] },
+  readAsyncApi: ENTITY,
+  readHome: ENTITY,
+  showCatalogue: ENTITY,
+  showType: ENTITY,
+  showTypeDiff: ENTITY,
   putType: { 201: ['Location'] },
   addVersion: { 200: ['Location'], 201: ['Location'] },
   listTags: { 200: ['Stele-Position'] },

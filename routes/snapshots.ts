@@ -8,10 +8,9 @@ import { filterParameters } from '../src/model/filter-parameters.ts';
 import { inspectJson } from '../src/model/json-text.ts';
 import { requireTimestamp } from '../src/model/timestamp.ts';
 import { type NewSnapshot, type Snapshot, type SnapshotAbout, Snapshots } from '../src/store/snapshots.ts';
-import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
+import { type HeaderList, sendEmpty, sendJson, sendTagged } from './answer.ts';
 import { bodyText } from './body.ts';
 import type { Service } from './context.ts';
-import { sendTagged } from './events.ts';
 import { inQuery, parseQuery, rawQuery } from './query-string.ts';
 import { expectLog, inMember, nextLink, positionHeader, readyToRead, withParameters } from './read.ts';
 import {

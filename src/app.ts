@@ -120,6 +120,8 @@ export function buildApp(service: Service): FastifyInstance {
     requestTimeout: LIMITS.requestMs,
     keepAliveTimeout: LIMITS.keepAliveMs,
     return503OnClosing: false,
+    // Nothing in a plugin waits for anybody, but on a machine that is starved the routes may take more than its ten seconds.
+    pluginTimeout: 0,
     http: {
       headersTimeout: LIMITS.headersMs,
       connectionsCheckingInterval: 5000,

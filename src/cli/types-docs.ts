@@ -37,7 +37,7 @@ Examples:
     const catalogues = folders.length === 0 ? [] : await soundCatalogues(folders);
     if (catalogues === undefined) return EXIT.refused;
     const state = folders.length === 0 ? await readRegistered(args) : stateOf(mergeCatalogues(catalogues));
-    const files = staticSite(state, version());
+    const files = await staticSite(state, version());
     await clear(out);
     for (const [path, text] of files) {
       const file = join(out, path);

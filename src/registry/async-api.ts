@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { EventInput, Metadata, Tags } from '../model/event.ts';
 import { EventFilter } from '../model/filter.ts';
 import { embedded, holdsReference, isBeyondDraft7 } from './async-api-schemas.ts';
@@ -11,16 +12,30 @@ import type { RegistryState } from './registry-state.ts';
  * Each type has a message in both, with the schema of its latest version in the place of `data` in an event. Schemas stand once
  * each under `components`, with their references rewritten to the place where they stand. AsyncAPI's own schemas are a superset of
  * draft 7; a type whose schemas say more than that has the format of its payload declared.
+ *
+ * A thousand types take about a second, in which others are served meanwhile.
  */
 export const ASYNC_API_VERSION = '3.1.0';
+/** How long the event loop is held in one go, one type at least. */
+const TURN_MS = 10;
 const JSON_SCHEMA_2020 = 'application/schema+json;version=draft-2020-12';
 
 export type Members = Record<string, unknown>;
 
-export function asyncApiDocument(state: RegistryState, { version }: { version: string }): Members {
+export async function asyncApiDocument(
+  state: RegistryState,
+  { version }: { version: string },
+): Promise<Members> {
   const types = [...state.types.values()].sort((a, b) => (a.type < b.type ? -1 : 1));
   const keys = keysOf(types);
-  const described = types.map((type) => describe(type, keys.get(type.type) ?? type.type));
+  const described: Described[] = [];
+  let turnMs = performance.now();
+  for (const type of types) {
+    described.push(describe(type, keys.get(type.type) ?? type.type));
+    if (performance.now() - turnMs < TURN_MS) continue;
+    await turn();
+    turnMs = performance.now();
+  }
   const messages = Object.fromEntries(described.map(({ key, received }) => [key, received]));
   return {
     asyncapi: ASYNC_API_VERSION,

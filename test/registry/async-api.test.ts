@@ -126,19 +126,19 @@ const hostile: EventType[] = [
 ];
 
 t.test('a registry without types is a valid document', async (t) => {
-  t.same(await errorsIn(make(NOTHING_REGISTERED)), []);
+  t.same(await errorsIn(await make(NOTHING_REGISTERED)), []);
 });
 
 t.test('a registry of many types is a valid document', async (t) => {
-  t.same(await errorsIn(make(registered(hostile))), []);
+  t.same(await errorsIn(await make(registered(hostile))), []);
   const many = Array.from({ length: 60 }, (_, index) =>
     type(`MANY.${index}`, { versions: [version(1, { schema: address })] }),
   );
-  t.same(await errorsIn(make(registered(many))), []);
+  t.same(await errorsIn(await make(registered(many))), []);
 });
 
 t.test('each type has a message in both channels', async (t) => {
-  const document = make(registered(hostile)) as unknown as Document;
+  const document = (await make(registered(hostile))) as unknown as Document;
   const names = hostile.map((one) => one.type).sort();
   for (const messages of [document.channels.append.messages, document.components.messages]) {
     t.same(
@@ -154,7 +154,7 @@ t.test('each type has a message in both channels', async (t) => {
 });
 
 t.test('a payload takes what its type takes, and nothing else', async (t) => {
-  const document = make(registered(hostile));
+  const document = await make(registered(hostile));
   const payloadOf = payloads(document);
   const sent = (type: string, members: object = {}) => ({ type, data: {}, ...members });
   const cases: readonly (readonly [key: string, event: object, isValid: boolean])[] = [
@@ -204,7 +204,7 @@ t.test('a payload takes what its type takes, and nothing else', async (t) => {
 });
 
 t.test('examples are whole events, as sent and as read', async (t) => {
-  const document = make(registered(hostile)) as unknown as Document;
+  const document = (await make(registered(hostile))) as unknown as Document;
   const payloadOf = payloads(document);
   const example = (channel: 'append' | 'stream') =>
     (channel === 'append' ? document.channels.append.messages : document.components.messages)['A.REF']
@@ -215,7 +215,7 @@ t.test('examples are whole events, as sent and as read', async (t) => {
 });
 
 t.test('the format of a payload is declared only where AsyncAPI has no word for its schema', async (t) => {
-  const document = make(registered(hostile)) as unknown as Document;
+  const document = (await make(registered(hostile))) as unknown as Document;
   for (const [key, { payload }] of Object.entries(document.components.messages)) {
     t.equal('schemaFormat' in payload, key === 'A.NEW', key);
   }

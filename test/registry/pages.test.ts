@@ -89,7 +89,7 @@ t.test('nothing of a registry becomes markup, whatever it holds', async (t) => {
     checkHarmless(t, page, name);
     t.ok(textOf(page).includes('<script>alert(1)</script>'), `${name} shows it as text`);
   }
-  for (const [path, text] of staticSite(state, '0.1.0')) {
+  for (const [path, text] of await staticSite(state, '0.1.0')) {
     if (path.endsWith('.html')) checkHarmless(t, text, path);
   }
 });
@@ -115,7 +115,7 @@ t.test('a schema that stands in itself, or grows without end, ends on its page',
   };
   for (const [name, schema] of Object.entries(schemas)) {
     const state = registered([type('A', { versions: [version(1, { schema }), version(2, { schema })] })]);
-    for (const [path, text] of staticSite(state, '0.1.0')) {
+    for (const [path, text] of await staticSite(state, '0.1.0')) {
       if (path.endsWith('.html')) checkHtml(t, text, `${name}: ${path}`);
       t.ok(text.length < 1_000_000, `${name}: ${path} is not endless`);
     }

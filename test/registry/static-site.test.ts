@@ -38,7 +38,7 @@ function linksOf(path: string, text: string): { path: string; id: string | undef
 
 t.test('every link of every page leads to a page, and to a place in it', async (t) => {
   for (const registry of [state, NOTHING_REGISTERED]) {
-    const files = staticSite(registry, '0.1.0');
+    const files = await staticSite(registry, '0.1.0');
     const reached = new Set<string>();
     for (const [path, text] of files) {
       if (!path.endsWith('.html')) continue;
@@ -55,7 +55,7 @@ t.test('every link of every page leads to a page, and to a place in it', async (
 });
 
 t.test('there is a page for each type, each earlier version, and each change', async (t) => {
-  const paths = [...staticSite(state, '0.1.0').keys()];
+  const paths = [...(await staticSite(state, '0.1.0')).keys()];
   t.equal(paths.filter((path) => path.startsWith('types/')).length, odd.length + 2);
   t.same(
     paths.filter((path) => path.includes('/MANY.VERSIONS')),
@@ -70,7 +70,7 @@ t.test('there is a page for each type, each earlier version, and each change', a
 });
 
 t.test('the names of files are taken by every file system', async (t) => {
-  const paths = [...staticSite(state, '0.1.0').keys()];
+  const paths = [...(await staticSite(state, '0.1.0')).keys()];
   t.equal(
     new Set(paths.map((path) => path.toLowerCase())).size,
     paths.length,
@@ -82,7 +82,7 @@ t.test('the names of files are taken by every file system', async (t) => {
 });
 
 t.test('the pages need no service and nothing from elsewhere', async (t) => {
-  for (const [path, text] of staticSite(state, '0.1.0')) {
+  for (const [path, text] of await staticSite(state, '0.1.0')) {
     if (!path.endsWith('.html')) continue;
     const outside = text.replaceAll(/http:\/\/(?:127\.0\.0\.1:7373|www\.w3\.org\/2000\/svg)/g, '');
     t.notMatch(outside, /https?:|="\/|@import|url\(/, path);

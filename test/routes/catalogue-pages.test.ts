@@ -77,6 +77,19 @@ async function pageAt(stele: HttpService, path: string): Promise<string> {
   return answer.text;
 }
 
+t.test('a page that the browser has is not sent again until it says something else', async (t) => {
+  const stele = await stage(t);
+  const first = await stele.call('/catalogue/ISSUE.ASSIGNED');
+  const known = { headers: { 'if-none-match': `${first.headers['etag']}` } };
+  t.match(await stele.call('/catalogue/ISSUE.ASSIGNED', known), { status: 304, text: '' });
+  await append(stele, [assigned]);
+  t.match(
+    await stele.call('/catalogue/ISSUE.ASSIGNED', known),
+    { status: 200 },
+    'it tells how many there are',
+  );
+});
+
 t.test(
   'the list shows every type by the first segment of its name, also what is not registered',
   async (t) => {

@@ -16,7 +16,7 @@ export const STATIC_FOLDERS = ['types', 'versions', 'changes'] as const;
  * Folders keep apart what a type could be named: a page of a type is `types/<name>.html`, one of an earlier version
  * `versions/<name>/<n>.html`, and what a version changed of the one before `changes/<name>/<n>.html`.
  */
-export function staticSite(state: RegistryState, version: string): Map<string, string> {
+export async function staticSite(state: RegistryState, version: string): Promise<Map<string, string>> {
   const names = fileNames(state.types.keys());
   const siteIn = (up: string): Site => ({
     links: linksFrom(up, names, state),
@@ -24,9 +24,10 @@ export function staticSite(state: RegistryState, version: string): Map<string, s
     revision: state.revision,
     isStatic: true,
   });
+  const asyncApi = await asyncApiDocument(state, { version });
   const files = new Map([
     ['index.html', listPage(state, siteIn(''))],
-    ['asyncapi.json', `${JSON.stringify(asyncApiDocument(state, { version }), undefined, 2)}\n`],
+    ['asyncapi.json', `${JSON.stringify(asyncApi, undefined, 2)}\n`],
   ]);
   for (const [type, name] of names) {
     const registered = state.types.get(type);
