@@ -18,6 +18,7 @@ import { measureLarge } from './measures/large.ts';
 import { measurePeers } from './measures/peers.ts';
 import { measureQueries } from './measures/queries.ts';
 import { measureRegistry } from './measures/registry.ts';
+import { measureSchemaBombs } from './measures/schema-bombs.ts';
 import { renderTable, reportOf } from './report.ts';
 import { type Finding, ROWS, type RowName } from './rows.ts';
 
@@ -34,6 +35,7 @@ const MEASURES: readonly {
   { rows: ['append-null', 'append-insert', 'append-rate', 'append-tail'], run: measureAppends },
   { rows: ['conditional'], run: measureConditional },
   { rows: ['registry'], run: measureRegistry },
+  { rows: ['schema-bombs'], run: measureSchemaBombs },
   { rows: ['partitions'], run: measurePartitions },
   { rows: ['hot-boundary'], run: measureHotBoundary },
   { rows: ['batch'], run: measureBatches },

@@ -58,6 +58,14 @@ export const ROWS = {
     required: 0.85,
     goal: 0.9,
   },
+  'schema-bombs': {
+    measured: 'p99 of appends over 8 connections while schemas and events come that were made to take long',
+    dividedBy: 'p99 of the same appends without them',
+    unit: 'ratio',
+    bound: 'most',
+    required: 2,
+    goal: 1.5,
+  },
   partitions: {
     measured: '64 conditions without `after` on 8 partitions',
     dividedBy: 'on 1 partition',

@@ -87,6 +87,8 @@ export const LIMITS = {
   schemaCacheMax: 1000,
   /** What it may take to validate one value, in units of about 20 ns; see `registry/validation-run.ts`. */
   validationUnitsMax: 5_000_000,
+  /** Of these, what the event loop is held for: past them a validation starts anew in the thread of the schemas. */
+  validationUnitsAtOnce: 250_000,
   validationDepthMax: 600,
   /** What the operations of one upcast may copy and write, in characters: `copy` upon `copy` doubles. */
   upcastCharactersMax: 4 * MIB,

@@ -74,8 +74,10 @@ async function versionFaults(
   const faults: Fault[] = [];
   try {
     const validators = await schemas.compile(known.type, input);
-    faults.push(...faultsOf(() => checkVersion(input, { of: known, satisfies: checkOf(validators) })));
-    if (latest !== undefined) faults.push(...upcastFaults(input, latest, validators.data));
+    await checkVersion(input, { of: known, satisfies: checkOf(validators) }).catch((error) => {
+      faults.push(...toldBy(error));
+    });
+    if (latest !== undefined) faults.push(...(await upcastFaults(input, latest, validators.data)));
   } catch (error) {
     faults.push(...toldBy(error));
   }
@@ -90,24 +92,27 @@ async function versionFaults(
 }
 
 /** An upcast has to make of the examples of the version before what the schema takes: where it does not, it is wrong. */
-function upcastFaults(
+async function upcastFaults(
   { upcast: operations = [] }: CompleteVersion,
   { examples }: TypeVersion,
-  validate: Validator | undefined,
-): Fault[] {
-  if (operations.length === 0) return [];
-  return examples.flatMap(({ data }, index) => {
+  validator: Validator | undefined,
+): Promise<Fault[]> {
+  const faults: Fault[] = [];
+  if (operations.length === 0) return faults;
+  for (const [index, { data }] of examples.entries()) {
     const what = `of example ${index} of the version before`;
     try {
-      const [fault] = validate?.(upcast(data, [operations])) ?? [];
-      if (fault === undefined) return [];
+      const [fault] = (await validator?.validate(upcast(data, [operations]))) ?? [];
+      if (fault === undefined) continue;
       const detail = `makes ${what} what the schema refuses: ${fault.pointer} ${fault.detail}`;
-      return [{ pointer: '/upcast', detail }];
+      faults.push({ pointer: '/upcast', detail });
     } catch (error) {
       if (!(error instanceof UpcastError)) throw error;
-      return [{ pointer: '/upcast', detail: `cannot be applied to the data ${what}: ${error.message}` }];
+      const detail = `cannot be applied to the data ${what}: ${error.message}`;
+      faults.push({ pointer: '/upcast', detail });
     }
-  });
+  }
+  return faults;
 }
 
 /** The faults that a check throws; none where it does not. */

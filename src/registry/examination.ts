@@ -92,8 +92,10 @@ export class Examiner {
       const faults = [{ pointer: '/version', detail: `is not registered: the latest is ${versions.length}` }];
       return { code: 'SCHEMA_VIOLATION', type, version, enforcement, faults };
     }
-    const check = this.#schemas.of(type, known);
-    const faults = (check instanceof Promise ? await check : check)(draft);
+    const compiled = this.#schemas.of(type, known);
+    const check = compiled instanceof Promise ? await compiled : compiled;
+    const found = check(draft);
+    const faults = found instanceof Promise ? await found : found;
     return faults.length === 0 ? undefined : { code: 'SCHEMA_VIOLATION', type, version, enforcement, faults };
   }
 }

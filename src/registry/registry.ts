@@ -94,14 +94,14 @@ export class Registry {
    */
   async addVersion(type: string, input: VersionInput): Promise<Added> {
     const satisfies = checkOf(await this.#schemas.compile(type, input));
-    return await this.#change<Added>((image) => {
+    return await this.#change<Added>(async (image) => {
       const known = image.types.get(type) ?? { ...DEFAULT_SETTINGS, type, versions: [] };
       const latest = known.versions.at(-1);
       if (latest !== undefined && isSameVersion(latest, input))
         return { writes: [], result: () => ({ added: latest, isNew: false }) };
       const version = known.versions.length + 1;
       if (version > LIMITS.typeVersionsMax) throw full('versions of a type', LIMITS.typeVersionsMax);
-      checkVersion(input, { of: known, satisfies });
+      await checkVersion(input, { of: known, satisfies });
       const violations = violationsOf(input, known);
       if (violations.length > 0) throw incompatible(known, violations);
       const { upcast = [], examples = [], ...schemas } = input;

@@ -4,22 +4,35 @@ import { LIMITS } from '../limits.ts';
 import type { JsonSchema } from './event-type.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 import { isWithinBounds, readSchema } from './schema-document.ts';
-import { TrialThread } from './trial-thread.ts';
-import { makeValidator, type Validator } from './validator.ts';
+import { SchemaThread } from './schema-thread.ts';
+import type { SchemaQuestion } from './schema-worker.ts';
+import { type BoundedValidator, makeValidator } from './validator.ts';
 
-export type { Validator };
+export interface Validator {
+  /** Undefined where it would hold the event loop for more than some 5 ms: `validationUnitsAtOnce`. */
+  readonly atOnce: BoundedValidator;
+  /** At once where that is no longer than the event loop is held, else by the thread. */
+  validate(value: unknown): readonly Fault[] | Promise<readonly Fault[]>;
+}
+
+export const TOO_MANY_STEPS: readonly Fault[] = [
+  { pointer: '', detail: 'takes more steps to check against its schema than are allowed' },
+];
 
 /**
  * Makes validators of schemas that nobody vouches for. A schema is tried in a thread of its own first, under bounds of time and
- * memory (`trial-thread.ts`). What is found good there is made again here, where it is used: functions do not travel between
+ * memory (`schema-thread.ts`). What is found good there is made again here, where it is used: functions do not travel between
  * threads. By then it is known to be small: 256 KiB and 5,000 sub-schemas take some 10 ms, and of the patterns, which take
  * longer, one at most is compiled in a turn of the event loop.
  *
- * Schemas are tried one after the other; past `schemaQueueMax` waiting ones further ones are refused. The same text is compiled
+ * An event that takes longer to validate than the event loop is held is validated by that thread too, and of a schema that took
+ * there all that is allowed every further event, so that nobody else waits for them.
+ *
+ * The thread does one thing after the other; past `schemaQueueMax` waiting ones further ones are refused. The same text is compiled
  * once: the last `schemaCacheMax` validators are kept.
  */
 export class SchemaCompiler {
-  readonly #thread = new TrialThread();
+  readonly #thread = new SchemaThread();
   /** By text, the least recently used first. */
   readonly #made = new Map<string, Promise<Validator>>();
   #last: Promise<unknown> = Promise.resolve();
@@ -51,7 +64,7 @@ export class SchemaCompiler {
     const text = JSON.stringify(schema);
     const known = this.#made.get(text);
     if (known !== undefined) this.#made.delete(text);
-    const made = known ?? this.#queued(text);
+    const made = known ?? this.#tried(text);
     this.#made.set(text, made);
     if (this.#made.size > LIMITS.schemaCacheMax) {
       for (const oldest of this.#made.keys()) {
@@ -67,28 +80,44 @@ export class SchemaCompiler {
     }
   }
 
-  async #queued(text: string): Promise<Validator> {
+  async #tried(schema: string): Promise<Validator> {
+    const faults = (await this.#ask({ schema })) ?? [];
+    if (faults.length > 0) throw new Refused(faults);
+    const atOnce = await build(schema);
+    let isExplosive = false;
+    const inThread = async (value: unknown) => {
+      const faults = await this.#ask({ schema, value: JSON.stringify(value) });
+      isExplosive ||= faults === undefined;
+      return faults ?? TOO_MANY_STEPS;
+    };
+    return {
+      atOnce,
+      validate: (value) => (isExplosive ? undefined : atOnce(value)) ?? inThread(value),
+    };
+  }
+
+  /** In its turn. @throws StoreError OVERLOADED where too many wait. */
+  async #ask(question: SchemaQuestion): Promise<readonly Fault[] | undefined> {
     if (this.#waiting >= LIMITS.schemaQueueMax) {
-      throw new StoreError('OVERLOADED', 'Too many schemas wait to be compiled.');
+      throw new StoreError(
+        'OVERLOADED',
+        'Too many schemas wait to be compiled, or events that take long to be validated.',
+      );
     }
     this.#waiting += 1;
-    const tried = this.#last.then(() => this.#try(text));
-    this.#last = tried.then(
+    const answer = this.#last.then(() => {
+      if (this.#isStopped) throw new StoreError('OVERLOADED', 'The service is stopping.');
+      return this.#thread.faultsOf(question);
+    });
+    this.#last = answer.then(
       () => undefined,
       () => undefined,
     );
     try {
-      await tried;
+      return await answer;
     } finally {
       this.#waiting -= 1;
     }
-    return build(text);
-  }
-
-  async #try(text: string): Promise<void> {
-    if (this.#isStopped) throw new StoreError('OVERLOADED', 'The service is stopping.');
-    const faults = await this.#thread.faultsOf(text);
-    if (faults.length > 0) throw new Refused(faults);
   }
 }
 
@@ -102,7 +131,7 @@ class Refused extends Error {
 }
 
 /** Of a schema that was tried. */
-async function build(text: string): Promise<Validator> {
+async function build(text: string): Promise<BoundedValidator> {
   const schema: JsonSchema = JSON.parse(text);
   const { document, faults } = readSchema(schema);
   if (document === undefined) throw new Refused(faults);
@@ -112,7 +141,7 @@ async function build(text: string): Promise<Validator> {
     const pattern = compilePattern(source);
     if (typeof pattern !== 'string') patterns.set(source, pattern);
   }
-  return makeValidator(document, patterns);
+  return makeValidator(document, patterns, LIMITS.validationUnitsAtOnce);
 }
 
 function invalidSchema(name: string, faults: readonly Fault[]): StoreError {

@@ -1,16 +1,23 @@
 import { parentPort } from 'node:worker_threads';
 import type { Fault } from '../errors.ts';
-import { trySchema } from './schema-trial.ts';
+import { trySchema, validateText } from './schema-trial.ts';
 
-/** The other side of `schema-compiler.ts`: a thread that tries one schema after the other and says what is wrong with it. */
-export type TrialAnswer =
+/**
+ * The other side of `schema-thread.ts`: a thread that says, one question after the other, what is wrong with a schema, or with a
+ * value of one that was found good. Both are texts of JSON.
+ */
+export type SchemaQuestion = { readonly schema: string; readonly value?: string };
+export type SchemaAnswer =
   | { readonly ready: true }
-  | { readonly ready?: false; readonly faults: readonly Fault[] };
+  /** Undefined where a validation takes more than it may. */
+  | { readonly ready?: false; readonly faults: readonly Fault[] | undefined };
 
 const port = parentPort;
-port?.on('message', (text: string) => {
-  const answer: TrialAnswer = { faults: trySchema(text) };
+port?.on('message', ({ schema, value }: SchemaQuestion) => {
+  const answer: SchemaAnswer = {
+    faults: value === undefined ? trySchema(schema) : validateText(schema, value),
+  };
   port.postMessage(answer);
 });
-const ready: TrialAnswer = { ready: true };
+const ready: SchemaAnswer = { ready: true };
 port?.postMessage(ready);

@@ -9,7 +9,7 @@ import type { SchemaCompiler, Validator } from './schema-compiler.ts';
 export type Content = Pick<ReturnType<typeof parseBody>, 'data' | 'tags' | 'metadata'>;
 
 /** The faults of an event by a version of its type, with pointers into the event. Empty: it satisfies the version. */
-export type VersionCheck = (content: Content) => readonly Fault[];
+export type VersionCheck = (content: Content) => readonly Fault[] | Promise<readonly Fault[]>;
 
 type Schemas = Pick<TypeVersion, 'schema'> & Partial<Pick<TypeVersion, 'tagsSchema' | 'metadataSchema'>>;
 

@@ -13,8 +13,8 @@ export const TOO_MUCH = new Error('the validation takes too much');
 
 /**
  * One validation. It is paid for as it goes: each sub-schema that is applied, each member, item and character that is looked
- * at costs units, of about 20 ns each, so that no schema and no event hold the process for longer than some 100 ms. An event
- * of 1 MiB against a usual schema takes a tenth of that.
+ * at costs units, of about 20 ns each, so that no schema and no event hold a thread for longer than some 100 ms, and the event
+ * loop for no more than 5. An event of 1 MiB against a usual schema takes 10.
  *
  * It first asks for nothing but yes or no, and stops at the first no. Only what is not valid is gone through again, with
  * `isExplaining`, to say what is wrong and where, up to `faultsMax` places.
@@ -23,8 +23,13 @@ export class Run {
   readonly faults: Fault[] = [];
   readonly path: (string | number)[] = [];
   isExplaining = false;
-  #left: number = LIMITS.validationUnitsMax;
+  #left: number;
   #depth = 0;
+
+  /** @param units what all of it may take. */
+  constructor(units: number = LIMITS.validationUnitsMax) {
+    this.#left = units;
+  }
 
   /** @throws TOO_MUCH */
   spend(units: number): void {

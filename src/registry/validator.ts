@@ -1,4 +1,5 @@
 import type { Fault } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
 import { arrayChecks, unevaluatedItems } from './array-checks.ts';
 import { choiceChecks } from './choice-checks.ts';
 import { objectChecks, unevaluatedMembers } from './object-checks.ts';
@@ -7,8 +8,11 @@ import type { SchemaDocument, SchemaNode } from './schema-document.ts';
 import { type Check, Run, Seen, TOO_MUCH } from './validation-run.ts';
 import { valueChecks } from './value-checks.ts';
 
-/** What is wrong with a value, place by place, up to `faultsMax` of them; nothing where it is valid. */
-export type Validator = (value: unknown) => readonly Fault[];
+/**
+ * What is wrong with a value, place by place, up to `faultsMax` of them; nothing where it is valid. Undefined where that takes more
+ * steps than it was given.
+ */
+export type BoundedValidator = (value: unknown) => readonly Fault[] | undefined;
 
 const NO_FAULTS: readonly Fault[] = [];
 
@@ -20,32 +24,38 @@ const NO_FAULTS: readonly Fault[] = [];
  * documentation says. A schema of 2,000 properties took it 5 s to compile; a recursion with two alternatives 22 s for a value
  * of 20 levels, twice that for 21; `uniqueItems` 2.4 s for 4,000 objects; 500,000 wrong items left 500,000 errors. None
  * of that can be bounded from the outside. It is what the tests compare this with.
+ *
+ * @param units what one validation may take, as `validation-run.ts` counts.
  */
-export function makeValidator(document: SchemaDocument, patterns: ReadonlyMap<string, Pattern>): Validator {
+export function makeValidator(
+  document: SchemaDocument,
+  patterns: ReadonlyMap<string, Pattern>,
+  units: number = LIMITS.validationUnitsMax,
+): BoundedValidator {
   const check = new CheckMaker((source) => {
     const pattern = patterns.get(source);
     if (pattern === undefined) throw new Error('a pattern was not compiled');
     return pattern;
   }).checkOf(document.root);
   return (value) => {
-    const run = new Run();
     try {
-      if (check(value, run, undefined)) return NO_FAULTS;
+      if (check(value, new Run(units), undefined)) return NO_FAULTS;
+      return explain(check, value, units);
     } catch (error) {
       if (error !== TOO_MUCH) throw error;
-      return [{ pointer: '', detail: 'takes more steps to check against its schema than are allowed' }];
+      return undefined;
     }
-    return explain(check, value);
   };
 }
 
-function explain(check: Check, value: unknown): readonly Fault[] {
-  const run = new Run();
+function explain(check: Check, value: unknown, units: number): readonly Fault[] | undefined {
+  const run = new Run(units);
   run.isExplaining = true;
   try {
     check(value, run, undefined);
   } catch (error) {
     if (error !== TOO_MUCH) throw error;
+    if (units < LIMITS.validationUnitsMax) return undefined;
   }
   // Nothing was found where the way to the first fault took all that is allowed.
   return run.faults.length > 0 ? run.faults : [{ pointer: '', detail: 'does not satisfy its schema' }];

@@ -59,16 +59,16 @@ const exampleCheck = TypeCompiler.Compile(EventInput);
  *
  * @throws StoreError INVALID_SCHEMA with pointers into the request.
  */
-export function checkVersion(
+export async function checkVersion(
   { upcast = [], examples = [] }: VersionInput,
   { of, satisfies }: { of: EventType; satisfies: VersionCheck },
-): void {
+): Promise<void> {
   const faults: Fault[] = [];
   if (upcast.length > 0 && of.versions.length === 0) {
     faults.push({ pointer: '/upcast', detail: 'starts from the version before, and this is the first' });
   }
   for (const [index, example] of examples.entries()) {
-    for (const fault of exampleFaults(example, of, satisfies)) {
+    for (const fault of await exampleFaults(example, of, satisfies)) {
       faults.push({ ...fault, pointer: `/examples/${index}${fault.pointer}` });
     }
   }
@@ -84,11 +84,11 @@ export function checkVersion(
 }
 
 /** An example need not say of which type and version it is; it must not say anything else. */
-function exampleFaults(
+async function exampleFaults(
   example: Readonly<Record<string, unknown>>,
   type: EventType,
   satisfies: VersionCheck,
-): readonly Fault[] {
+): Promise<readonly Fault[]> {
   const version = type.versions.length + 1;
   const event = { type: type.type, version, ...example };
   if (!exampleCheck.Check(event)) return [...exampleCheck.Errors(event)].flatMap(faultsOf);
@@ -97,7 +97,7 @@ function exampleFaults(
   const { tags = {}, metadata = {}, data } = event;
   const draft = new EventDraft(asNewEvent(type.type, JSON.stringify({ version, tags, metadata, data })));
   addTagsFromData(draft, type);
-  return satisfies(draft.content);
+  return await satisfies(draft.content);
 }
 
 function asNewEvent(type: string, json: string): NewEvent {

@@ -1,16 +1,18 @@
 import { Worker } from 'node:worker_threads';
 import type { Fault } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import type { TrialAnswer } from './schema-worker.ts';
+import type { SchemaAnswer, SchemaQuestion } from './schema-worker.ts';
 
 /**
- * A thread of its own in which schemas are tried, one at a time. What does not come to an end there in `schemaCompileMs`, or
- * needs more memory than it has, is stopped together with the thread; the next schema gets a new one. It is started for the first
- * schema and kept for the next ones for a while.
+ * A thread of its own in which schemas are tried, and values validated that take long, one at a time. What does not come to an end
+ * there in time, or needs more memory than there is, is stopped together with the thread; the next question gets a new one. It is
+ * started for the first question and kept for the next ones for a while.
  */
 const IDLE_MS = 30_000;
 /** Loading the modules is not the schema's fault, and takes seconds where the machine is busy. */
 const START_MS = 60_000;
+/** The steps of a validation are counted. This is for a machine on which they take a hundred times as long as they should. */
+const VALIDATION_MS = 10_000;
 const MEMORY = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32, codeRangeSizeMb: 16 } as const;
 
 /**
@@ -31,19 +33,24 @@ interface Thread {
   readonly started: Promise<void>;
 }
 
-export class TrialThread {
+export class SchemaThread {
   #thread: Thread | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  /** What is wrong with a schema. One call at a time. @throws Error where the thread cannot be started or fails. */
-  async faultsOf(text: string): Promise<readonly Fault[]> {
+  /**
+   * What is wrong with a schema, or with a value of one that was found good; undefined where a validation takes more than it may.
+   * One question at a time.
+   *
+   * @throws Error where the thread cannot be started or fails.
+   */
+  async faultsOf(question: SchemaQuestion): Promise<readonly Fault[] | undefined> {
     clearTimeout(this.#idle);
     this.#thread ??= start();
     const { worker, started } = this.#thread;
     worker.ref();
     try {
       await started;
-      return await this.#answer(worker, text);
+      return await this.#answer(worker, question);
     } catch (error) {
       await this.stop();
       throw error;
@@ -61,17 +68,18 @@ export class TrialThread {
     await thread?.worker.terminate();
   }
 
-  async #answer(worker: Worker, text: string): Promise<readonly Fault[]> {
-    const outcome = await new Promise<readonly Fault[] | 'slow' | Error>((resolve) => {
-      const timer = setTimeout(() => finish('slow'), LIMITS.schemaCompileMs);
-      const onMessage = (answer: TrialAnswer) => {
+  async #answer(worker: Worker, question: SchemaQuestion): Promise<readonly Fault[] | undefined> {
+    const isTrial = question.value === undefined;
+    const outcome = await new Promise<readonly Fault[] | undefined | 'slow' | Error>((resolve) => {
+      const timer = setTimeout(() => finish('slow'), isTrial ? LIMITS.schemaCompileMs : VALIDATION_MS);
+      const onMessage = (answer: SchemaAnswer) => {
         if (answer.ready !== true) finish(answer.faults);
       };
       const onExit = () => finish(new Error('the thread ended'));
       worker.on('message', onMessage).on('error', finish).on('exit', onExit);
-      worker.postMessage(text);
+      worker.postMessage(question);
 
-      function finish(outcome: readonly Fault[] | 'slow' | Error) {
+      function finish(outcome: readonly Fault[] | undefined | 'slow' | Error) {
         clearTimeout(timer);
         worker.off('message', onMessage).off('error', finish).off('exit', onExit);
         resolve(outcome);
@@ -79,11 +87,13 @@ export class TrialThread {
     });
     if (outcome === 'slow') {
       await this.stop();
+      if (!isTrial) return undefined;
       return [{ pointer: '', detail: `takes more than ${LIMITS.schemaCompileMs / 1000} s to compile` }];
     }
     if (!(outcome instanceof Error)) return outcome;
     if ('code' in outcome && outcome.code === 'ERR_WORKER_OUT_OF_MEMORY') {
       await this.stop();
+      if (!isTrial) return undefined;
       return [{ pointer: '', detail: 'takes more memory to compile than is allowed' }];
     }
     throw outcome;
