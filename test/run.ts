@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, readdirSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { startPostgresContainer } from './helpers/postgres-container.ts';
@@ -30,10 +30,10 @@ interface Result {
 
 const files = process.argv.length > 2 ? process.argv.slice(2) : allFiles();
 buildPrograms();
-await buildTests([...files, SUITE]);
+const folder = await buildTests([...files, SUITE]);
 const server = await provideDatabase();
-const { result, exitCode } = await runTests(files, { TEST_DATABASE_URL: server.url }).finally(() =>
-  server.stop(),
+const { result, exitCode } = await runTests(folder, files, { TEST_DATABASE_URL: server.url }).finally(() =>
+  Promise.all([server.stop(), rm(folder, { recursive: true })]),
 );
 // A file that ends badly without a failed assertion still is a failure.
 if (exitCode !== 0 && result.failed === 0) result.failed = 1;
@@ -69,11 +69,11 @@ async function provideDatabase(): Promise<{ url: string; stop(): Promise<unknown
 
 /** Runs the files and shows one line a file; of a file that failed, everything that did not pass. */
 async function runTests(
+  folder: string,
   files: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): Promise<{ result: Result; exitCode: number | null }> {
-  await mkdir(`${ROOT}.tap`, { recursive: true });
-  const tap = spawn(process.execPath, [builtTest(SUITE), ...files], {
+  const tap = spawn(process.execPath, [builtTest(folder, SUITE), folder, ...files], {
     cwd: ROOT,
     env: { ...process.env, ...environment, NODE_NO_WARNINGS: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],

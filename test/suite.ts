@@ -3,7 +3,7 @@ import t from 'tap';
 import { builtTest } from './helpers/test-build.ts';
 
 /**
- * `suite.js <file> …`: runs test files that were built, each in a process of its own, and writes one stream of TAP.
+ * `suite.js <folder> <file> …`: runs test files that were built into a folder, each in a process of its own, and writes one stream of TAP.
  *
  * The command of tap would do the same and load hooks for mocks and for coverage into each process, and into each that a
  * test starts: half a second of processor time for every `stele`. Those that it hands on in NODE_OPTIONS are taken out here.
@@ -13,8 +13,10 @@ const FILE_SECONDS_MAX = 600;
 
 t.jobs = 2;
 t.setTimeout(0);
-for (const file of process.argv.slice(2)) {
-  t.spawn('/usr/bin/env', ['-u', 'NODE_OPTIONS', process.execPath, '--enable-source-maps', builtTest(file)], {
+const [folder = '', ...files] = process.argv.slice(2);
+for (const file of files) {
+  const node = [process.execPath, '--enable-source-maps', builtTest(folder, file)];
+  t.spawn('/usr/bin/env', ['-u', 'NODE_OPTIONS', ...node], {
     name: file,
     cwd: ROOT,
     env: { ...process.env, TAP_TIMEOUT: `${FILE_SECONDS_MAX}` },

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
@@ -11,17 +11,17 @@ import { BUNDLED, placeOf } from './service-build.ts';
  * second.
  */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const OUT = join(ROOT, '.tap', 'tests');
 
-/** Builds test files, and what runs them. */
-export async function buildTests(files: readonly string[]): Promise<void> {
-  await rm(OUT, { recursive: true, force: true });
+/** Builds test files into a folder of its own, for runs side by side, and gives its path. Whoever asked for it removes it. */
+export async function buildTests(files: readonly string[]): Promise<string> {
+  await mkdir(join(ROOT, '.tap'), { recursive: true });
+  const folder = await mkdtemp(join(ROOT, '.tap', 'tests-'));
   await build({
     ...BUNDLED,
     // One tap for each process; and what a few tests use, and takes longer to put together than to load.
     external: [...BUNDLED.external, 'tap', 'esbuild', 'typescript', 'testcontainers', '@asyncapi/parser'],
     entryPoints: [...files],
-    outdir: OUT,
+    outdir: folder,
     outbase: ROOT,
     chunkNames: 'chunks/[hash]',
     // Failures are told with their places in the sources.
@@ -29,11 +29,12 @@ export async function buildTests(files: readonly string[]): Promise<void> {
     sourcesContent: false,
     plugins: [PLACES],
   });
+  return folder;
 }
 
 /** Path of a test file as JavaScript. */
-export function builtTest(file: string): string {
-  return join(OUT, file.replace(/\.ts$/, '.js'));
+export function builtTest(folder: string, file: string): string {
+  return join(folder, file.replace(/\.ts$/, '.js'));
 }
 
 /** Modules find files by their own place: tests what lies beside the source, the product what was built with it. */
@@ -45,9 +46,12 @@ const PLACES: Plugin = {
       const text = readFileSync(path, 'utf8');
       if (!text.includes('import.meta.url')) return undefined;
       const source = relative(ROOT, path);
-      const place = pathToFileURL(/^(?:src|routes)\//.test(source) ? placeOf(source) : path);
+      const place = pathToFileURL(/^(?:src|routes)\//.test(source) ? placeOf(source) : path).href;
       // On the line of what comes first, so that all lines keep their numbers.
-      return { contents: `const $place = '${place}'; ${text}`, loader: path.endsWith('.ts') ? 'ts' : 'js' };
+      return {
+        contents: `const $place = ${JSON.stringify(place)}; ${text}`,
+        loader: path.endsWith('.ts') ? 'ts' : 'js',
+      };
     });
   },
 };
