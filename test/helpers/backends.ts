@@ -51,7 +51,7 @@ export async function backends(
 
 /** Opens and starts a backend, and stops it at the end of the test. */
 export async function openStarted(t: Test, url: string): Promise<Backend> {
-  const backend = openBackend(url, { metrics: createMetrics(), logger: pino({ level: 'silent' }) });
+  const backend = await openBackend(url, { metrics: createMetrics(), logger: pino({ level: 'silent' }) });
   t.teardown(() => backend.stop());
   await backend.start();
   return backend;

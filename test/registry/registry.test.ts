@@ -15,7 +15,7 @@ import { backends } from '../helpers/backends.ts';
 /** What one process knows of what is registered. */
 async function open(t: Test, url: string) {
   const metrics = createMetrics();
-  const backend = openBackend(url, { metrics, logger: pino({ level: 'silent' }) });
+  const backend = await openBackend(url, { metrics, logger: pino({ level: 'silent' }) });
   t.teardown(() => backend.stop());
   await backend.start();
   return { backend, ...over(t, backend) };
