@@ -37,11 +37,11 @@ export async function raceAndAudit(
   return { accepted: sum('accepted'), refused: sum('refused'), lost: sum('lost'), ...(await audit(client)) };
 }
 
-/** Loads TypeScript the way this process does. */
+/** Each of them is TypeScript, however this process was loaded. */
 async function runRacer(settings: RacerSettings): Promise<RacerCounts> {
   const file = fileURLToPath(new URL('./course-subscriptions-racer.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [
-    ...process.execArgv,
+    `--import=${import.meta.resolve('tsx')}`,
     file,
     JSON.stringify(settings),
   ]);

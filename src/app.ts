@@ -49,7 +49,7 @@ export async function createService(
   const metrics = createMetrics();
   const access = createAccess(config, logger);
   access.start();
-  const backend = openBackend(config.store, {
+  const backend = await openBackend(config.store, {
     metrics,
     logger,
     ...(options.onFatal === undefined ? {} : { onFatal: options.onFatal }),

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { ConfigError } from './config-error.ts';
 import { chooseEnrichment, listProblem } from './config-lists.ts';
 import { type Finding, type Found, readEnvironment, readFile, readFlags } from './config-sources.ts';
 import { chooseStore, redactUrl, shown } from './config-store.ts';
@@ -19,7 +19,8 @@ import { scheduleProblem } from './model/schedule.ts';
 import { didYouMean } from './spelling.ts';
 
 /**
- * The configuration: flags > environment > file > defaults. This is the only file that touches the environment.
+ * The configuration: flags > environment > file > defaults. This file and `config-client.ts` alone touch the
+ * environment.
  *
  * Each setting has one dotted key, from which its other names follow: `cache.ttlMs` is `--cache-ttl-ms` and
  * `STELE_CACHE_TTL_MS`. Nothing is guessed: a key that is not known, a value that is not valid and two ways of
@@ -215,17 +216,6 @@ export interface EffectiveSetting {
   readonly source: string;
 }
 
-/** Everything that is wrong with a configuration, a line each. */
-export class ConfigError extends Error {
-  readonly faults: readonly string[];
-
-  constructor(faults: readonly string[]) {
-    super(`The configuration is not valid:\n${faults.map((line) => `  ${line}`).join('\n')}`);
-    this.name = 'ConfigError';
-    this.faults = faults;
-  }
-}
-
 /** Every setting by its dotted key, in the order of the schema. */
 export const SETTINGS: ReadonlyMap<string, TSchema> = new Map(leaves(Settings, ''));
 
@@ -240,30 +230,6 @@ export function loadConfig(sources: ConfigSources = {}): Config {
 /** The values that the service would run with and where each comes from. @throws ConfigError */
 export function effective(sources: ConfigSources = {}): EffectiveSetting[] {
   return resolve(sources).settings;
-}
-
-/** Where the client verbs of the command line find a service. */
-export interface ClientSettings {
-  readonly url: string;
-  readonly key: string | undefined;
-}
-
-/** `--url`, `STELE_URL`; `--key-file`, `STELE_KEY_FILE`, `STELE_KEY`. @throws ConfigError */
-export function loadClientSettings(
-  flags: { url?: string | undefined; keyFile?: string | undefined },
-  env: ConfigSources['env'] = process.env,
-): ClientSettings {
-  const url = flags.url ?? env['STELE_URL'] ?? 'http://127.0.0.1:7373';
-  if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
-    throw new ConfigError([`url = ${JSON.stringify(url)}: is not a URL such as http://127.0.0.1:7373.`]);
-  }
-  const file = flags.keyFile ?? env['STELE_KEY_FILE'];
-  if (file === undefined) return { url, key: env['STELE_KEY'] };
-  try {
-    return { url, key: readFileSync(file, 'utf8').trim() };
-  } catch (error) {
-    throw new ConfigError([`The key file ${file} cannot be read: ${(error as Error).message}.`]);
-  }
 }
 
 function resolve(sources: ConfigSources): { config: Config; settings: EffectiveSetting[] } {

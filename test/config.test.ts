@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { ConfigError, effective, loadClientSettings, loadConfig, SETTINGS } from '../src/config.ts';
+import { effective, loadConfig, SETTINGS } from '../src/config.ts';
+import { loadClientSettings } from '../src/config-client.ts';
+import { ConfigError } from '../src/config-error.ts';
 import { variableName } from '../src/config-sources.ts';
 import { parseFileUrl } from '../src/store/file/options.ts';
 import { faultsOf, folder } from './helpers/configuration.ts';

@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { createWriteStream, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { startPostgresContainer } from './helpers/postgres-container.ts';
 import { PostgresServer } from './helpers/postgres-server.ts';
+import { buildPrograms } from './helpers/service-build.ts';
+import { buildTests, builtTest } from './helpers/test-build.ts';
 
 /**
- * `npm test [-- files]`: brings what the tests need, runs tap, and says in one line how it went.
+ * `npm test [-- files]`: brings what the tests need, builds and runs them, and says in one line how it went.
  *
  * PostgreSQL comes from TEST_DATABASE_URL, else from a container where a Docker daemon answers, else from the
  * binaries of the npm package. It is one server for the whole run, and gone when the run is, however it ends.
@@ -17,7 +19,7 @@ import { PostgresServer } from './helpers/postgres-server.ts';
  * not 0 when one failed, when a file ended badly, or when nothing ran.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const TAP = `${ROOT}node_modules/.bin/tap`;
+const SUITE = 'test/suite.ts';
 const LOG = `${ROOT}.tap/last-run.tap`;
 
 interface Result {
@@ -26,11 +28,12 @@ interface Result {
   skipped: number;
 }
 
-const files = process.argv.slice(2);
-await leavePluginsOut();
+const files = process.argv.length > 2 ? process.argv.slice(2) : allFiles();
+buildPrograms();
+const folder = await buildTests([...files, SUITE]);
 const server = await provideDatabase();
-const { result, exitCode } = await runTap(files, { TEST_DATABASE_URL: server.url }).finally(() =>
-  server.stop(),
+const { result, exitCode } = await runTests(folder, files, { TEST_DATABASE_URL: server.url }).finally(() =>
+  Promise.all([server.stop(), rm(folder, { recursive: true })]),
 );
 // A file that ends badly without a failed assertion still is a failure.
 if (exitCode !== 0 && result.failed === 0) result.failed = 1;
@@ -38,17 +41,11 @@ process.stdout.write(`\nThe whole output is in ${LOG}\n`);
 process.stdout.write(`${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped\n`);
 process.exit(result.failed === 0 && result.passed > 0 ? 0 : 1);
 
-/**
- * tap bakes its plugins into a class, and the class that npm brings has the one in it that .taprc leaves out. tap
- * would build it anew in its first run, and load the plugin all the same until the second.
- */
-async function leavePluginsOut(): Promise<void> {
-  const built = await readFile(`${ROOT}node_modules/@tapjs/test/test-built/dist/esm/index.js`, 'utf8').catch(
-    () => '',
-  );
-  if (built !== '' && !built.includes('@tapjs/typescript')) return;
-  const [code] = await once(spawn(TAP, ['build'], { cwd: ROOT, stdio: 'inherit' }), 'exit');
-  if (code !== 0) throw new Error('tap build failed');
+function allFiles(): string[] {
+  return readdirSync(`${ROOT}test`, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => `test/${file}`)
+    .sort();
 }
 
 async function provideDatabase(): Promise<{ url: string; stop(): Promise<unknown> }> {
@@ -70,13 +67,13 @@ async function provideDatabase(): Promise<{ url: string; stop(): Promise<unknown
   };
 }
 
-/** Runs tap and shows one line a file; of a file that failed, everything that did not pass. */
-async function runTap(
+/** Runs the files and shows one line a file; of a file that failed, everything that did not pass. */
+async function runTests(
+  folder: string,
   files: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): Promise<{ result: Result; exitCode: number | null }> {
-  await mkdir(`${ROOT}.tap`, { recursive: true });
-  const tap = spawn(TAP, ['--reporter=tap', ...files], {
+  const tap = spawn(process.execPath, [builtTest(folder, SUITE), folder, ...files], {
     cwd: ROOT,
     env: { ...process.env, ...environment, NODE_NO_WARNINGS: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,5 +1,5 @@
 import { type Client, createClient } from '../client/index.ts';
-import { loadClientSettings } from '../config.ts';
+import { loadClientSettings } from '../config-client.ts';
 import { type Arguments, type FlagNames, wholeNumber } from './command.ts';
 import { tell } from './terminal.ts';
 

@@ -1,5 +1,5 @@
-import { SteleError } from '../client/index.ts';
-import { ConfigError } from '../config.ts';
+import { SteleError } from '../client/error.ts';
+import { ConfigError } from '../config-error.ts';
 import { StoreError } from '../errors.ts';
 import { EXIT, UsageError } from './command.ts';
 

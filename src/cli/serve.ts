@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import type { Service } from '../../routes/context.ts';
-import { buildApp, createService } from '../app.ts';
-import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { ConfigError } from '../config-error.ts';
 import { LIMITS } from '../limits.ts';
 import { type Command, EXIT } from './command.ts';
 import { settingsHelp } from './settings-help.ts';
@@ -37,6 +37,8 @@ export async function serve(config: Config): Promise<number> {
   const failure = new Promise<Error>((resolve) => {
     fail = resolve;
   });
+  // All that serves is loaded here: help, and a configuration that is not valid, do without.
+  const { buildApp, createService } = await import('../app.ts');
   service = await createService(config, { logger, onFatal: fail });
   const app = buildApp(service);
   let ended: NodeJS.Signals | Error;

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
-import { loadConfig } from '../config.ts';
 import { StoreError } from '../errors.ts';
 import { createMetrics } from '../metrics.ts';
 import { type Loss, lossOf, refuseDamage } from '../store/damage.ts';
@@ -15,7 +14,8 @@ file: what stands on a command line, a password too, is seen by everybody on the
 
 /** The URL that an argument stands for; without one it is that of the configuration. @throws UsageError */
 export async function storeUrl(argument: string | undefined): Promise<string> {
-  if (argument === undefined) return loadConfig({ argv: [] }).store;
+  // Whoever names the store needs nothing of the configuration, least of all what reads and checks it.
+  if (argument === undefined) return (await import('../config.ts')).loadConfig({ argv: [] }).store;
   if (!argument.startsWith('@')) return argument;
   const file = argument.slice(1);
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -46,7 +46,7 @@ function damagedUrl(url: string): string {
 /** Opens a store for the time of some work. */
 export async function withStore<T>(url: string, work: (backend: Backend) => Promise<T>): Promise<T> {
   const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
-  const backend = openBackend(url, { metrics: createMetrics(), logger });
+  const backend = await openBackend(url, { metrics: createMetrics(), logger });
   try {
     await backend.start();
     return await work(backend);

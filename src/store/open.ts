@@ -3,15 +3,7 @@ import { StoreError } from '../errors.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { holdsLog } from './file/folder.ts';
 import { parseFileUrl } from './file/options.ts';
-import { openFile, told } from './file/store.ts';
-import { verifyFiles } from './file/verify.ts';
-import { verifyIndex } from './file/verify-index.ts';
-import { openMemory } from './memory/store.ts';
-import { auditPostgres } from './postgres/audit.ts';
-import { hasEmbeddedDatabase, openEmbedded, withEmbeddedDatabase } from './postgres/embedded.ts';
-import { renewLogId } from './postgres/log-id.ts';
-import { type MigrationStatus, migrate, migrationStatus } from './postgres/migrate.ts';
-import { openPostgres } from './postgres/store.ts';
+import type { MigrationStatus } from './postgres/migrate.ts';
 import type { Backend } from './store.ts';
 import { systemEvent } from './system-event.ts';
 import { FINDINGS_MAX, type VerifyFinding } from './verify.ts';
@@ -23,17 +15,27 @@ export interface OpenOptions {
   readonly onFatal?: (error: Error) => void;
 }
 
-/** The one place where backends are known, by the scheme of the URL that opens them. */
-const BACKENDS: Readonly<Record<string, (url: string, options: OpenOptions) => Backend>> = {
+/**
+ * The one place where backends are known, by the scheme of the URL that opens them. Each is loaded when it is asked for: a
+ * folder of files needs no driver of a database, which is a tenth of what it takes to start.
+ */
+const BACKENDS: Readonly<Record<string, (url: string, options: OpenOptions) => Promise<Backend>>> = {
   postgres: openPostgres,
   postgresql: openPostgres,
-  embedded: (url, options) => openEmbedded(url.slice('embedded:'.length), options),
-  file: openFile,
-  memory: (url, options) => {
+  embedded: async (url, options) => {
+    const { openEmbedded } = await import('./postgres/embedded.ts');
+    return openEmbedded(url.slice('embedded:'.length), options);
+  },
+  file: async (url, options) => (await import('./file/store.ts')).openFile(url, options),
+  memory: async (url, options) => {
     if (url !== 'memory:') throw refusal(`${url} says more than memory: can use. Write memory: alone.`);
-    return openMemory(options);
+    return (await import('./memory/store.ts')).openMemory(options);
   },
 };
+
+async function openPostgres(url: string, options: OpenOptions): Promise<Backend> {
+  return (await import('./postgres/store.ts')).openPostgres(url, options);
+}
 
 /** The URL schemes that this build can open, for `GET /v1/info`. */
 export function schemes(): string[] {
@@ -46,7 +48,7 @@ export function schemes(): string[] {
  * @throws StoreError VALIDATION_FAILED for a URL that no backend takes. It never shows the URL of a known scheme,
  *   which may hold a password.
  */
-export function openBackend(url: string, options: OpenOptions): Backend {
+export async function openBackend(url: string, options: OpenOptions): Promise<Backend> {
   const scheme = /^([a-z][a-z0-9+.-]*):/.exec(url)?.[1];
   const known = schemes()
     .map((name) => `${name}:`)
@@ -56,7 +58,7 @@ export function openBackend(url: string, options: OpenOptions): Backend {
   }
   const open = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined;
   if (open === undefined) throw refusal(`No store is behind ${scheme}: URLs. Use one of ${known}.`);
-  return open(url, options);
+  return await open(url, options);
 }
 
 /**
@@ -66,7 +68,10 @@ export function openBackend(url: string, options: OpenOptions): Backend {
 export async function refuseNoLog(url: string): Promise<void> {
   const [, scheme, location = ''] = /^(file|embedded):(.*)$/s.exec(url) ?? [];
   if (scheme === undefined) return;
-  const isThere = scheme === 'file' ? holdsLog(parseFileUrl(url).folder) : hasEmbeddedDatabase(location);
+  const isThere =
+    scheme === 'file'
+      ? holdsLog(parseFileUrl(url).folder)
+      : (await import('./postgres/embedded.ts')).hasEmbeddedDatabase(location);
   if (await isThere) return;
   const [folder] = location.split('?');
   throw new StoreError('NOT_FOUND', `There is no log in the folder ${folder}. Is it the right one?`);
@@ -80,12 +85,16 @@ export async function auditStore(
   url: string,
   { logger, withIndex = true }: { logger: Logger; withIndex?: boolean },
 ): Promise<VerifyFinding[]> {
-  const audit = (database: string) => auditPostgres(database, FINDINGS_MAX);
-  if (/^postgres(ql)?:/.test(url)) return await audit(url);
-  if (url.startsWith('embedded:')) {
-    return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, audit);
-  }
+  const found = await onDatabase(url, { logger }, async (database) =>
+    (await import('./postgres/audit.ts')).auditPostgres(database, FINDINGS_MAX),
+  );
+  if (found !== undefined) return found;
   if (!url.startsWith('file:')) return [];
+  const [{ told }, { verifyFiles }, { verifyIndex }] = await Promise.all([
+    import('./file/store.ts'),
+    import('./file/verify.ts'),
+    import('./file/verify-index.ts'),
+  ]);
   const { folder, indexing } = parseFileUrl(url);
   const findings = await verifyFiles(folder);
   if (findings.length === 0 && indexing && withIndex) findings.push(...(await verifyIndex(folder)));
@@ -100,12 +109,10 @@ export async function migrateStore(
   url: string,
   { logger, apply }: { logger: Logger; apply: boolean },
 ): Promise<MigrationStatus | undefined> {
-  const work = apply ? migrate : migrationStatus;
-  if (/^postgres(ql)?:/.test(url)) return await work(url);
-  if (url.startsWith('embedded:')) {
-    return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, work);
-  }
-  return undefined;
+  return await onDatabase(url, { logger }, async (database) => {
+    const { migrate, migrationStatus } = await import('./postgres/migrate.ts');
+    return await (apply ? migrate(database) : migrationStatus(database));
+  });
 }
 
 /** Gives the log of a store that was set back to an earlier moment a new id; undefined where a store cannot be. */
@@ -113,11 +120,21 @@ export async function renewStoreLogId(
   url: string,
   { logger }: { logger: Logger },
 ): Promise<{ readonly from: string; readonly to: string } | undefined> {
-  if (/^postgres(ql)?:/.test(url)) return await renewLogId(url);
-  if (url.startsWith('embedded:')) {
-    return await withEmbeddedDatabase(url.slice('embedded:'.length), { logger }, renewLogId);
-  }
-  return undefined;
+  return await onDatabase(url, { logger }, async (database) =>
+    (await import('./postgres/log-id.ts')).renewLogId(database),
+  );
+}
+
+/** Work on the database of a store, which is started for it where it is embedded; undefined where a store has none. */
+async function onDatabase<T>(
+  url: string,
+  options: { logger: Logger },
+  work: (database: string) => Promise<T>,
+): Promise<T | undefined> {
+  if (/^postgres(ql)?:/.test(url)) return await work(url);
+  if (!url.startsWith('embedded:')) return undefined;
+  const { withEmbeddedDatabase } = await import('./postgres/embedded.ts');
+  return await withEmbeddedDatabase(url.slice('embedded:'.length), options, work);
 }
 
 /** Why a store has no index of its own to be built anew; undefined when it has one. */
@@ -133,6 +150,7 @@ export async function rebuildStoreIndex(
 ): Promise<{ readonly position: number; readonly indexedTo: number; readonly seconds: number }> {
   const refused = indexRefusal(url);
   if (refused !== undefined) throw refusal(`There is no index to build anew: ${refused}`);
+  const { openFile } = await import('./file/store.ts');
   const startedMs = performance.now();
   const backend = openFile(url, { metrics: createMetrics(), logger, freshIndex: true });
   try {

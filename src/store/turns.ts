@@ -14,12 +14,17 @@ import type { Check } from '../model/query.ts';
  */
 export class Turns {
   readonly #boundaries = new Map<string, Boundary>();
+  readonly #nowMs: () => number;
+
+  constructor({ nowMs = () => performance.now() }: { nowMs?: () => number } = {}) {
+    this.#nowMs = nowMs;
+  }
 
   /** Calls `tell` when it is the turn of this loser; at once if nobody is under way. */
   lose(boundary: string, tell: () => void): void {
     const crowd = this.#boundaries.get(boundary);
     if (crowd !== undefined) {
-      crowd.waiting.push({ tell, sinceMs: performance.now() });
+      crowd.waiting.push({ tell, sinceMs: this.#nowMs() });
       return;
     }
     const timer = setInterval(() => this.#next(boundary), LIMITS.loserTurnMs);
@@ -49,7 +54,7 @@ export class Turns {
       return;
     }
     loser.tell();
-    const patienceEndedMs = performance.now() - LIMITS.loserWaitMs;
+    const patienceEndedMs = this.#nowMs() - LIMITS.loserWaitMs;
     while (waiting[0] !== undefined && waiting[0].sinceMs < patienceEndedMs) waiting.shift()?.tell();
   }
 

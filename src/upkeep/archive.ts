@@ -79,7 +79,7 @@ async function withArchive<T>(
   { url, logger }: ArchiveOptions,
   work: (archive: Backend) => Promise<T>,
 ): Promise<T> {
-  const archive = openBackend(url, { metrics: createMetrics(), logger });
+  const archive = await openBackend(url, { metrics: createMetrics(), logger });
   try {
     await archive.start();
     const { checks } = await archive.health();

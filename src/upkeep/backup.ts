@@ -20,7 +20,7 @@ export function backup({
   to: string | undefined;
 }): JobKind {
   return async (job: RunningJob) => {
-    const target = openBackend(to ?? '', { metrics: createMetrics(), logger });
+    const target = await openBackend(to ?? '', { metrics: createMetrics(), logger });
     const { signal } = job;
     let told = Promise.resolve();
     try {

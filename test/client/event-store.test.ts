@@ -6,7 +6,7 @@ import {
   EventStoreError,
   newEventId,
 } from '../../src/client/index.ts';
-import { backends, type StoreKind } from '../helpers/backends.ts';
+import { media, type StoreKind } from '../helpers/backends.ts';
 import { startHttpService } from '../helpers/http-service.ts';
 import { place } from '../upkeep/stage.ts';
 
@@ -41,7 +41,7 @@ async function take(events: AsyncIterable<DomainEvent>, count: number): Promise<
 
 const positionsOf = (events: readonly DomainEvent[]) => events.map(({ position }) => position);
 
-await backends(t, (t, kind) => {
+await media(t, (t, kind) => {
   t.test('append stores an event once, and says why it does not', async (t) => {
     const { store } = await setUp(t, kind);
     t.equal(await store.append(ISSUE), undefined);

@@ -21,7 +21,7 @@ t.test('the guide of the client does what it says', async (t) => {
     .replaceAll('http://127.0.0.1:7373', service.origin);
   const file = join(t.testdir(), 'guide.mjs');
   writeFileSync(file, program);
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, file]);
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', file]);
   const events =
     'ISSUE.ASSIGNED.SUCCESS ISSUE.COMMENT.ADDED ISSUE.LABELED.CHANGED ISSUE.CLOSED ISSUE.REOPENED';
   t.equal(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { isSameJson } from '../../src/model/json-value.ts';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 import { type HttpService, startHttpService } from '../helpers/http-service.ts';
 import { linesOf } from '../routes/stage.ts';
 import { actorEvent, canonicalEvent, cloudEvent, type Json, streamEvent, workflowEvent } from './shapes.ts';
@@ -48,7 +48,7 @@ async function passed(
 }
 
 t.test('what comes in a shape goes out in it as it was sent', { timeout: 240_000 }, async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     for (const envelope of SHAPES) {
       const property = fc.asyncProperty(
@@ -71,7 +71,7 @@ t.test('what comes in a shape goes out in it as it was sent', { timeout: 240_000
 });
 
 t.test('what goes out in a shape comes in as it was', { timeout: 240_000 }, async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     const other = await startHttpService(t, { store: await kind.url(t) });
     for (const envelope of SHAPES) {

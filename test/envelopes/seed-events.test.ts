@@ -1,5 +1,5 @@
 import t from 'tap';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 import { bodyOf, startHttpService } from '../helpers/http-service.ts';
 import { ACTOR_EVENTS, STREAM_EVENTS, WORKFLOW_EVENTS } from './seed-events.ts';
 import type { Json } from './shapes.ts';
@@ -13,7 +13,7 @@ function normalised(event: Json): Json {
 }
 
 t.test('the events of the documents come out as they went in', async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     for (const shape of ['stream', 'workflow', 'actor'] as const) {
       for (const event of EVENTS[shape]) {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { eventually } from '../feed/stage.ts';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 import { bodyOf, type HttpService, openSocket, startHttpService } from '../helpers/http-service.ts';
 import { append, linesOf, pageOf, post, refusal } from '../routes/stage.ts';
 import type { Json } from './shapes.ts';
@@ -30,7 +30,7 @@ const shown = ({ version, data, problem }: Json) => ({
 });
 
 t.test('events are shown in the version that is asked for', async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     await register(stele);
     const [old, newer, broken, other] = await append(stele, [

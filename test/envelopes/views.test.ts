@@ -1,6 +1,6 @@
 import t from 'tap';
 import { eventually } from '../feed/stage.ts';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 import { type HttpService, openSocket, startHttpService } from '../helpers/http-service.ts';
 import { append, linesOf, nextOf, post } from '../routes/stage.ts';
 import type { Json } from './shapes.ts';
@@ -38,7 +38,7 @@ async function live(
 }
 
 t.test('every way out shows events in every shape', { timeout: 120_000 }, async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     const [first] = await append(stele, [
       { type: 'A', metadata: { correlationId: 'c' } },
@@ -113,7 +113,7 @@ t.test('pages of a bare list are linked by headers', async (t) => {
 });
 
 t.test('live streams of all shapes get what is appended, each in its own', { timeout: 60_000 }, async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     const streams = await Promise.all(
       SHAPES.flatMap((shape) => [

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { built } from '../helpers/service-build.ts';
 import { append, eventually, metric, openStage, type Stage } from './stage.ts';
 
 /**
@@ -33,10 +34,7 @@ export interface LoadResult {
 
 async function measure(): Promise<LoadResult> {
   const stage = await openStage({ teardown: () => undefined }, { timing: { tickMs: 50 } });
-  const program = new URL('consumers.ts', import.meta.url);
-  const consumers = fork(program, [stage.port, readers, sleepers].map(String), {
-    execArgv: ['--import=tsx'],
-  });
+  const consumers = fork(built('test/feed/consumers.ts'), [stage.port, readers, sleepers].map(String));
   process.once('exit', () => consumers.kill());
   const ask = async (): Promise<Report> => {
     consumers.send('report');

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import t from 'tap';
+import { built } from '../helpers/service-build.ts';
 import type { LoadResult } from './stream-load.ts';
 
 /**
@@ -28,8 +29,7 @@ t.test('streams that never read cost no memory, and the others are served', asyn
 });
 
 async function load({ readers, sleepers }: { readers: number; sleepers: number }): Promise<LoadResult> {
-  const program = new URL('stream-load.ts', import.meta.url);
-  const child = fork(program, [`${readers}`, `${sleepers}`], { execArgv: ['--import=tsx'] });
+  const child = fork(built('test/feed/stream-load.ts'), [`${readers}`, `${sleepers}`], { execArgv: [] });
   const exited = once(child, 'exit');
   t.teardown(() => child.kill());
   const [result] = (await Promise.race([

@@ -34,6 +34,8 @@ const KINDS: readonly StoreKind[] = [
   kind('postgres', { isShared: true, url: database }),
 ];
 
+const MEDIA: readonly string[] = ['memory', 'file', 'postgres'];
+
 /** An empty folder, gone at the end of the test. */
 async function folder(t: Test): Promise<string> {
   const made = await mkdtemp(join(tmpdir(), 'stele-'));
@@ -41,17 +43,28 @@ async function folder(t: Test): Promise<string> {
   return made;
 }
 
-/** Runs one body of tests over every kind of store, each as a test of its own. */
-export async function backends(
-  t: Test,
-  body: (t: Test, kind: StoreKind) => Promise<void> | void,
-): Promise<void> {
+type Body = (t: Test, kind: StoreKind) => Promise<void> | void;
+
+/**
+ * Runs one body of tests over every kind of store, each as a test of its own: for what a store promises, and for all that
+ * depends on how it finds, keeps and removes events.
+ */
+export async function backends(t: Test, body: Body): Promise<void> {
   for (const kind of KINDS) await t.test(kind.name, async (t) => body(t, kind));
+}
+
+/**
+ * Runs it over one kind of each medium: memory, files and PostgreSQL. For what is said about the service as a whole and uses
+ * of a store what every store promises: that the other kinds of file stores keep it, the contract suite has proved.
+ */
+export async function media(t: Test, body: Body): Promise<void> {
+  for (const kind of KINDS.filter(({ name }) => MEDIA.includes(name)))
+    await t.test(kind.name, async (t) => body(t, kind));
 }
 
 /** Opens and starts a backend, and stops it at the end of the test. */
 export async function openStarted(t: Test, url: string): Promise<Backend> {
-  const backend = openBackend(url, { metrics: createMetrics(), logger: pino({ level: 'silent' }) });
+  const backend = await openBackend(url, { metrics: createMetrics(), logger: pino({ level: 'silent' }) });
   t.teardown(() => backend.stop());
   await backend.start();
   return backend;

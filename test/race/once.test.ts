@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { backends, type StoreKind } from '../helpers/backends.ts';
+import { media, type StoreKind } from '../helpers/backends.ts';
 import { Caller } from '../helpers/caller.ts';
 import { readLog } from '../helpers/final-log.ts';
 import { random } from '../helpers/random.ts';
@@ -33,8 +33,8 @@ async function setUp(t: Test, kind: StoreKind) {
       headers: key === undefined ? {} : { 'idempotency-key': key },
     });
     const { code, firstPosition } = JSON.parse(text) as { code?: string; firstPosition?: number };
-    // One process knows that the first is still under way, and says so.
-    if (code === 'REQUEST_IN_FLIGHT') return await send(service, append);
+    // One process knows that the first is still under way, and says so; on a busy machine it may also be behind.
+    if (code === 'REQUEST_IN_FLIGHT' || code === 'OVERLOADED') return await send(service, append);
     return { status, code, firstPosition, replayed: headers['idempotent-replayed'] === 'true' };
   };
   return { services, author, send, log: () => readLog(caller, services[0].origin) };
@@ -45,7 +45,7 @@ const KINDS = [
   { name: 'by its key', options: { key: true, count: 2 }, taken: 'IDEMPOTENCY_KEY_REUSED' },
 ] as const;
 
-await backends(t, (t, kind) => {
+await media(t, (t, kind) => {
   for (const { name, options, taken } of KINDS) {
     t.test(`known ${name}: to the same process, to another one, and after a SIGKILL`, async (t) => {
       const { services, author, send, log } = await setUp(t, kind);

@@ -1,10 +1,10 @@
 import t from 'tap';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 import { chosenSeed } from '../helpers/random.ts';
 import { race } from './racing.ts';
 
 /** Short here; the soak runs the same for ten minutes. A store for one process is raced for by the clients of one. */
-await backends(t, (t, kind) => {
+await media(t, (t, kind) => {
   const [seconds, processes] = kind.isShared ? [15, 3] : [6, 1];
   t.test(`twenty clients over ${processes} processes are told the truth`, { timeout: 180_000 }, async (t) => {
     const seed = chosenSeed();

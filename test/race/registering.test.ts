@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { RecordedEvent } from '../../src/model/event.ts';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 import { bodyOf, type HttpService, startHttpService } from '../helpers/http-service.ts';
 import { linesOf, post } from '../routes/stage.ts';
 
@@ -22,7 +22,7 @@ interface Change {
 
 const random = (max: number) => 1 + Math.floor(Math.random() * max);
 
-await backends(t, async (t, kind) => {
+await media(t, async (t, kind) => {
   const argv = ['--store', await kind.url(t)];
   const registrar = await startHttpService(t, { argv });
   const appending = kind.isShared ? await startHttpService(t, { argv }) : registrar;

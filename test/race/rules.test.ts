@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { Rule } from '../../src/registry/rule.ts';
-import { backends, type StoreKind } from '../helpers/backends.ts';
+import { media, type StoreKind } from '../helpers/backends.ts';
 import { chosenSeed, type Random, random } from '../helpers/random.ts';
 import type { PlainEvent } from '../registry/rule-oracle.ts';
 import { RuleAudit, type RuledAttempt } from './rule-audit.ts';
@@ -103,7 +103,7 @@ async function drive(
   await Promise.all(Array.from({ length: clients }, (_, n) => client(`c${n}`)));
 }
 
-await backends(t, (t, kind) => {
+await media(t, (t, kind) => {
   const [clients, appends] = kind.isShared ? [30, 40] : [20, 30];
 
   t.test(

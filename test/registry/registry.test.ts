@@ -10,12 +10,12 @@ import { TypeSchemas } from '../../src/registry/type-schemas.ts';
 import { GroupCommit } from '../../src/store/group-commit.ts';
 import { openBackend } from '../../src/store/open.ts';
 import { type Backend, REGISTRY } from '../../src/store/store.ts';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 
 /** What one process knows of what is registered. */
 async function open(t: Test, url: string) {
   const metrics = createMetrics();
-  const backend = openBackend(url, { metrics, logger: pino({ level: 'silent' }) });
+  const backend = await openBackend(url, { metrics, logger: pino({ level: 'silent' }) });
   t.teardown(() => backend.stop());
   await backend.start();
   return { backend, ...over(t, backend) };
@@ -39,7 +39,7 @@ const plain = ({ revision, types, rules }: RegistryState) => ({
   rules: Object.fromEntries(rules),
 });
 
-await backends(t, (t, kind) => {
+await media(t, (t, kind) => {
   t.test('what was registered is there for whoever opens the store after', async (t) => {
     const { backend, registry } = over2(t, await kind.open(t));
     await registry.start();

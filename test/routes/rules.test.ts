@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createClient, type NewRule } from '../../src/client/index.ts';
 import type { RuleInput } from '../../src/registry/rule.ts';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 import { bodyOf, startHttpService } from '../helpers/http-service.ts';
 import { append, post, refusal } from './stage.ts';
 
@@ -87,7 +87,7 @@ t.test('names, bodies and parameters that are not valid change nothing', async (
   t.match(bodyOf(await call('/v1/rules')), { rules: [{ rule: long }] });
 });
 
-await backends(t, (t, kind) => {
+await media(t, (t, kind) => {
   t.test('an append that breaks a rule is refused with rule and event, and stores nothing', async (t) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     await stele.call('/v1/rules/workflow', put(LIFECYCLE));

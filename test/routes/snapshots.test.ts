@@ -1,6 +1,6 @@
 import t from 'tap';
 import { LIMITS } from '../../src/limits.ts';
-import { backends } from '../helpers/backends.ts';
+import { media } from '../helpers/backends.ts';
 import { bodyOf, startHttpService } from '../helpers/http-service.ts';
 import { append, nextOf, pageOf, positions, post, refusal } from './stage.ts';
 
@@ -8,7 +8,7 @@ const put = (body: unknown) => ({ ...post(body), method: 'PUT' });
 const REMOVE = { method: 'DELETE' };
 
 t.test('a version is written once', async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     await append(stele, [{}, {}, {}]);
     const path = '/v1/snapshots/issue-42/3';
@@ -46,7 +46,7 @@ t.test('a version is written once', async (t) => {
 });
 
 t.test('what is stored is what is read', async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     const texts = ['null', '0', '"\\u00e9"', '[]', '{"a": 1.50, "b":{}}', 'false', '-1E2', '"\\\\ \\" \\n"'];
     for (const [index, text] of texts.entries()) {
@@ -58,7 +58,7 @@ t.test('what is stored is what is read', async (t) => {
 });
 
 t.test('the next version follows the latest', async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     const add = () => stele.call('/v1/snapshots/a', post({ data: {} }));
     t.match(await add(), { status: 201, headers: { location: '/v1/snapshots/a/1' } });
@@ -89,7 +89,7 @@ t.test('one writer of many wins a version', async (t) => {
 });
 
 t.test('the latest is found by version, and by time', async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     const times: string[] = [];
     for (let version = 1; version <= 3; version += 1) {
@@ -141,7 +141,7 @@ t.test('versions are listed without their data', async (t) => {
 });
 
 t.test('versions are removed one by one, or all', async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     for (let version = 1; version <= 120; version += 1) {
       await stele.call(`/v1/snapshots/a/${version}`, put({ data: version }));
@@ -209,7 +209,7 @@ t.test('a snapshot is read with a validator', async (t) => {
 });
 
 t.test('ids are any text without control characters', async (t) => {
-  await backends(t, async (t, kind) => {
+  await media(t, async (t, kind) => {
     const stele = await startHttpService(t, { store: await kind.url(t) });
     const ids = [
       'a',

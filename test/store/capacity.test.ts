@@ -128,7 +128,7 @@ t.test(
     t.ok(ready, 'neither keeps requests away');
 
     const options = { metrics: createMetrics(), logger: pino({ level: 'silent' }) };
-    const refused = openBackend(server.url(), options);
+    const refused = await openBackend(server.url(), options);
     t.teardown(() => refused.stop());
     await t.rejects(refused.start(), { code: 'STORAGE_ERROR', message: /fsync is off/ });
   },

@@ -14,10 +14,8 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -26,12 +24,12 @@ import { embeddedFolder } from '../../src/store/postgres/embedded/folder.ts';
 import { FolderLock } from '../../src/store/postgres/embedded/lock.ts';
 import { findProcess, waitForEnd } from '../../src/store/postgres/embedded/process-table.ts';
 import { EmbeddedServer } from '../../src/store/postgres/embedded/server.ts';
+import { built } from '../helpers/service-build.ts';
 
 // Every test runs a real PostgreSQL in a folder of its own, most of them below a process of their own, because
 // what is promised is mostly about processes that end.
 
-const OWNER = fileURLToPath(new URL('../helpers/embedded-owner.ts', import.meta.url));
-const LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+const OWNER = built('test/helpers/embedded-owner.ts');
 const logger = pino({ level: 'silent' });
 const isRoot = process.getuid?.() === 0;
 const NOBODY = { uid: 65_534, gid: 65_534 };
@@ -56,7 +54,7 @@ function startOwner(
   options: { binaries?: string; uid?: number; gid?: number } = {},
 ): Owner {
   const { binaries, ...account } = options;
-  const args = ['--import', LOADER, OWNER, folder, ...(binaries === undefined ? [] : [binaries])];
+  const args = [OWNER, folder, ...(binaries === undefined ? [] : [binaries])];
   // `env -i` takes away what tap adds for processes that it watches: another account cannot write its files.
   const child = spawn('/usr/bin/env', ['-i', process.execPath, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -346,10 +344,7 @@ t.test('root and another user cannot mix up who the data belongs to', async (t) 
 
 /** False below a folder like /root, where a process of another account cannot load the sources. */
 function othersCanRead(): boolean {
-  return (
-    spawnSync('/bin/sh', ['-c', `test -r "${OWNER}" && test -r "${fileURLToPath(LOADER)}"`], NOBODY)
-      .status === 0
-  );
+  return spawnSync('/bin/sh', ['-c', `test -r "${OWNER}"`], NOBODY).status === 0;
 }
 
 t.test('an owner on another host is believed for as long as it gives signs of life', async (t) => {

@@ -18,7 +18,7 @@ t.test('a URL opens the backend of its scheme, and nothing is connected before t
     ['memory:', 'memory'],
   ];
   for (const [url, name] of names) {
-    const backend = openBackend(url, options());
+    const backend = await openBackend(url, options());
     t.equal(backend.name, name, url);
     await backend.stop();
   }
@@ -42,7 +42,7 @@ t.test('a URL that no backend takes is refused with the schemes there are', asyn
     ['file:./data?compression=zip', /one of gzip, none/],
   ];
   for (const [url, message] of refused) {
-    t.throws(() => openBackend(url, options()), { code: 'VALIDATION_FAILED', message }, url);
+    await t.rejects(openBackend(url, options()), { code: 'VALIDATION_FAILED', message }, url);
   }
 });
 
@@ -53,7 +53,7 @@ t.test('no message shows a password', async (t) => {
     'memory:secret',
   ]) {
     try {
-      openBackend(url, options());
+      await openBackend(url, options());
       t.fail(url);
     } catch (error) {
       t.notMatch(String(error), /me:secret/, url);

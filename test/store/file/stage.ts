@@ -34,7 +34,7 @@ export async function open(
   parameters = '',
   onFatal?: (error: Error) => void,
 ): Promise<Backend> {
-  const backend = openBackend(`file:${where}${parameters}`, {
+  const backend = await openBackend(`file:${where}${parameters}`, {
     metrics: createMetrics(),
     logger: pino({ level: 'silent' }),
     ...(onFatal === undefined ? {} : { onFatal }),
