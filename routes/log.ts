@@ -58,7 +58,7 @@ const PUBLISHED = [
   'idempotencyKeptHours',
 ] as const satisfies readonly (keyof typeof LIMITS)[];
 
-const FEATURES = [
+export const FEATURES = [
   'conditions',
   'envelopes',
   'event-types',

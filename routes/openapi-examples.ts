@@ -1,5 +1,6 @@
 import { ERROR_CATALOGUE } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
+import { FEATURES } from './log.ts';
 import { EXAMPLE_EVENT, EXAMPLE_RULE } from './openapi-schemas.ts';
 
 /** An example of each JSON answer of an operation that succeeds, by operation and status. Tested against its schema. */
@@ -141,18 +142,7 @@ export const ANSWER_EXAMPLES: Examples = {
       logId: LOG,
       eventIds: 'uuidv7',
       limits: { eventBytesMax: LIMITS.eventBytesMax, batchEventsMax: LIMITS.batchEventsMax },
-      features: [
-        'conditions',
-        'envelopes',
-        'event-types',
-        'idempotency-keys',
-        'ndjson',
-        'retention',
-        'rules',
-        'snapshots',
-        'sse',
-        'time-travel',
-      ],
+      features: FEATURES,
     },
   },
   readLiveness: { 200: { status: 'alive' } },
