@@ -6,9 +6,7 @@ import type { CompleteVersion } from './catalogue-format.ts';
 import { type CatalogueFault, faultAt } from './catalogue-source.ts';
 import type { EventType, TypeVersion } from './event-type.ts';
 import { readRule } from './rule-input.ts';
-import type { Validator } from './schema-compiler.ts';
-import { checkOf, type TypeSchemas } from './type-schemas.ts';
-import { UpcastError, upcast } from './upcast.ts';
+import type { TypeSchemas } from './type-schemas.ts';
 import { checkVersion, isSameVersion, requireSettings, violationsOf } from './version-check.ts';
 
 /**
@@ -74,8 +72,7 @@ async function versionFaults(
   const faults: Fault[] = [];
   try {
     const validators = await schemas.compile(known.type, input);
-    faults.push(...faultsOf(() => checkVersion(input, { of: known, satisfies: checkOf(validators) })));
-    if (latest !== undefined) faults.push(...upcastFaults(input, latest, validators.data));
+    faults.push(...faultsOf(() => checkVersion(input, { of: known, validators })));
   } catch (error) {
     faults.push(...toldBy(error));
   }
@@ -87,27 +84,6 @@ async function versionFaults(
     detail: `is not ${known.compatibility} compatible with the version before: ${detail}`,
   }));
   return [...faults, ...broken];
-}
-
-/** An upcast has to make of the examples of the version before what the schema takes: where it does not, it is wrong. */
-function upcastFaults(
-  { upcast: operations = [] }: CompleteVersion,
-  { examples }: TypeVersion,
-  validate: Validator | undefined,
-): Fault[] {
-  if (operations.length === 0) return [];
-  return examples.flatMap(({ data }, index) => {
-    const what = `of example ${index} of the version before`;
-    try {
-      const [fault] = validate?.(upcast(data, [operations])) ?? [];
-      if (fault === undefined) return [];
-      const detail = `makes ${what} what the schema refuses: ${fault.pointer} ${fault.detail}`;
-      return [{ pointer: '/upcast', detail }];
-    } catch (error) {
-      if (!(error instanceof UpcastError)) throw error;
-      return [{ pointer: '/upcast', detail: `cannot be applied to the data ${what}: ${error.message}` }];
-    }
-  });
 }
 
 /** The faults that a check throws; none where it does not. */
