@@ -4,10 +4,12 @@ import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type Client, SteleError } from '../client/index.ts';
 import { LIMITS } from '../limits.ts';
+import type { Envelope } from '../model/envelopes/envelope.ts';
 import { type Batch, type InputLine, readBatches } from '../model/line-batches.ts';
 import { AppendCondition } from '../model/query.ts';
 import { type Command, EXIT, readArguments, UsageError, wholeNumber } from './command.ts';
 import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
+import { ENVELOPE_FLAG, ENVELOPE_HELP, readEnvelope } from './envelope-flag.ts';
 import { readJson } from './filter-flags.ts';
 import { readLine } from './input-lines.ts';
 import { Progress } from './progress.ts';
@@ -16,7 +18,7 @@ import { tell, writeOut } from './terminal.ts';
 export const command: Command = {
   summary: 'append events from lines of JSON',
 
-  help: () => `Usage: stele append [<file> | -] [--conditions <json>] [--batch <n>]
+  help: () => `Usage: stele append [<file> | -] [--conditions <json>] [--batch <n>] [--envelope <name>]
 
 Reads one event a line from the file, or from standard input, and appends them in their order. Each batch is
 stored as a whole or not at all; a failure ends the work and says which lines were stored before. Lines that
@@ -26,6 +28,8 @@ carry an id can be sent again: what is stored already is not stored twice.
   --batch <n>            events in a batch, 1 to ${LIMITS.batchEventsMax} [500]
   --dry-run              make every check and store nothing
   --json                 a line for each event, {id, position}, instead of one for the whole
+
+${ENVELOPE_HELP}
 
 ${CONNECTION_HELP}
 
@@ -37,15 +41,24 @@ Examples:
   async run(argv) {
     const args = readArguments(
       argv,
-      { ...CONNECTION_FLAGS, conditions: 'value', batch: 'value', 'dry-run': 'switch', json: 'switch' },
+      {
+        ...CONNECTION_FLAGS,
+        ...ENVELOPE_FLAG,
+        conditions: 'value',
+        batch: 'value',
+        'dry-run': 'switch',
+        json: 'switch',
+      },
       { positionalsMax: 1 },
     );
     const conditions = readConditions(args.value('conditions'));
     const batchMax = wholeNumber(args, 'batch', { min: 1, max: LIMITS.batchEventsMax }) ?? 500;
+    const envelope = readEnvelope(args);
     const { lines, bytes } = await openInput(args.positionals[0]);
     const work: Work = {
       client: connect(args),
       conditions,
+      envelope,
       isDryRun: args.has('dry-run'),
       isList: args.has('json'),
       total: { stored: 0, replayed: 0, firstPosition: null, lastPosition: null },
@@ -66,6 +79,7 @@ Examples:
 interface Work {
   readonly client: Client;
   readonly conditions: readonly AppendCondition[] | undefined;
+  readonly envelope: Envelope | undefined;
   readonly isDryRun: boolean;
   readonly isList: boolean;
   readonly total: {
@@ -101,9 +115,10 @@ async function appendAsOne(work: Work, input: AsyncIterable<Buffer>, progress: P
 }
 
 async function appendBatch(work: Work, lines: readonly InputLine[]): Promise<void> {
-  const options = work.conditions === undefined ? {} : { conditions: work.conditions };
+  const { conditions, envelope } = work;
+  const options = { conditions, envelope };
   try {
-    const events = lines.map(readLine);
+    const events = lines.map((line) => readLine(line, envelope));
     if (work.isDryRun) {
       await work.client.append(events, { ...options, dryRun: true });
       return;
@@ -126,11 +141,11 @@ async function appendBatch(work: Work, lines: readonly InputLine[]): Promise<voi
   }
 }
 
-/** `/events/3/data` is the fourth line of the batch. */
+/** `/events/3/data` is the fourth line of the batch, and `/3/data` of a list of CloudEvents. */
 function withLineNumbers(error: unknown, lines: readonly InputLine[]): unknown {
   if (!(error instanceof SteleError) || error.problem?.errors === undefined) return error;
   const errors = error.problem.errors.map(({ pointer, detail }) => {
-    const [, index, rest] = /^\/events\/(\d+)(.*)$/.exec(pointer) ?? [];
+    const [, index, rest] = /^(?:\/events)?\/(\d+)(.*)$/s.exec(pointer) ?? [];
     const line = lines[Number(index)];
     return { pointer: line === undefined ? pointer : `line ${line.number} ${rest ?? ''}`.trim(), detail };
   });

@@ -4,14 +4,18 @@ import path from 'node:path';
 import { PassThrough, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import type { RecordedEvent } from '../client/index.ts';
+import type { Client, RecordedEvent } from '../client/index.ts';
+import type { Envelope } from '../model/envelopes/envelope.ts';
 import type { StoredEvent } from '../model/event.ts';
 import { compileFilter, type EventFilter } from '../model/filter.ts';
+import { type View, viewOf } from '../model/view.ts';
 import { lossInWords } from '../store/damage.ts';
+import { renderBlock } from '../store/framing.ts';
 import type { Backend } from '../store/store.ts';
 import { type Command, EXIT, readArguments, UsageError } from './command.ts';
 import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
 import { CSV_HEADER, csvRows } from './csv.ts';
+import { ENVELOPE_FLAG, ENVELOPE_HELP, readLineEnvelope } from './envelope-flag.ts';
 import { FILTER_FLAGS, FILTER_HELP, readFilter } from './filter-flags.ts';
 import { FORMAT_HELP, type Format, formatOf } from './formats.ts';
 import { DAMAGED_FLAG, DAMAGED_HELP, STORE_HELP, storeUrl, withSource } from './store-access.ts';
@@ -22,7 +26,8 @@ const PIECE_EVENTS = 500;
 export const command: Command = {
   summary: 'export events to a file of NDJSON or CSV',
 
-  help: () => `Usage: stele export [<file> | -] [filter] [--format ndjson|csv] [--store <url> [--damaged]]
+  help: () => `Usage: stele export [<file> | -] [filter] [--format ndjson|csv] [--envelope <name>]
+                    [--store <url> [--damaged]]
 
 Writes every event that matches, in order of position and as of the moment of the call, from a running service or, with
 --store, from a store itself. The file has its name once it is complete and on disk; until then it is called <file>.part.
@@ -31,6 +36,8 @@ Writes every event that matches, in order of position and as of the moment of th
   --force          write over a file that is there
 
 ${FORMAT_HELP}
+
+${ENVELOPE_HELP} Only for NDJSON.
 
 ${FILTER_HELP}
 
@@ -51,6 +58,7 @@ Examples:
       {
         ...CONNECTION_FLAGS,
         ...FILTER_FLAGS,
+        ...ENVELOPE_FLAG,
         ...DAMAGED_FLAG,
         format: 'value',
         store: 'value',
@@ -60,18 +68,19 @@ Examples:
     );
     const [file = '-'] = args.positionals;
     const { format, isCompressed } = formatOf(file, args);
+    const envelope = readLineEnvelope(args, format);
     const filter = readFilter(args);
     if (file !== '-' && !args.has('force')) await refuseExisting(file);
     const store = args.value('store');
-    const target = { file, format, isCompressed };
+    const target = { file, header: format === 'csv' ? CSV_HEADER : '', isCompressed };
     const { signal } = new AbortController();
     const { done, damaged } =
       store === undefined
-        ? { done: await writeTo(target, fromService(connect(args).read(filter))) }
+        ? { done: await writeTo(target, fromService(connect(args), filter, { format, envelope })) }
         : await withSource(
             await storeUrl(store),
             { isDamagedTaken: args.has('damaged'), signal },
-            (backend) => writeTo(target, fromStore(backend, filter)),
+            (backend) => writeTo(target, fromStore(backend, filter, { format, view: viewOf(envelope) })),
           );
     tell(`${done} events were exported.`);
     if (damaged === undefined) return EXIT.ok;
@@ -80,37 +89,52 @@ Examples:
   },
 };
 
-/** Events on their way, either as the bytes of lines or as objects. */
+/** Events on their way, as they are written. */
 interface Piece {
   readonly count: number;
-  ndjson(): Buffer | string;
-  csv(): string;
+  readonly content: Buffer | string;
 }
 
-async function* fromStore(backend: Backend, filter: EventFilter): AsyncGenerator<Piece> {
+async function* fromStore(
+  backend: Backend,
+  filter: EventFilter,
+  { format, view }: { format: Format; view: View | undefined },
+): AsyncGenerator<Piece> {
   const { signal } = new AbortController();
   for await (const block of backend.scan(compileFilter(filter), { signal })) {
-    yield { count: block.count, ndjson: () => block.render('ndjson'), csv: () => csvRows(block.events()) };
+    const content = format === 'csv' ? csvRows(block.events()) : renderBlock(block, 'ndjson', view);
+    yield { count: block.count, content };
   }
 }
 
-async function* fromService(events: AsyncIterable<RecordedEvent>): AsyncGenerator<Piece> {
-  let lot: RecordedEvent[] = [];
+async function* fromService(
+  client: Client,
+  filter: EventFilter,
+  { format, envelope }: { format: Format; envelope: Envelope | undefined },
+): AsyncGenerator<Piece> {
+  const pieces =
+    format === 'csv'
+      ? piecesOf(client.read(filter), (events) => csvRows(events.map(toStored)))
+      : piecesOf(client.read(filter, { envelope }), linesOf);
+  yield* pieces;
+}
+
+async function* piecesOf<T>(
+  events: AsyncIterable<T>,
+  render: (events: readonly T[]) => string,
+): AsyncGenerator<Piece> {
+  let lot: T[] = [];
   for await (const event of events) {
     lot.push(event);
     if (lot.length < PIECE_EVENTS) continue;
-    yield pieceOf(lot);
+    yield { count: lot.length, content: render(lot) };
     lot = [];
   }
-  yield pieceOf(lot);
+  yield { count: lot.length, content: render(lot) };
 }
 
-function pieceOf(events: readonly RecordedEvent[]): Piece {
-  return {
-    count: events.length,
-    ndjson: () => events.map((event) => `${JSON.stringify(event)}\n`).join(''),
-    csv: () => csvRows(events.map(toStored)),
-  };
+function linesOf(events: readonly object[]): string {
+  return events.map((event) => `${JSON.stringify(event)}\n`).join('');
 }
 
 function toStored({ version, tags, metadata, data, ...event }: RecordedEvent): StoredEvent {
@@ -119,16 +143,15 @@ function toStored({ version, tags, metadata, data, ...event }: RecordedEvent): S
 }
 
 async function writeTo(
-  { file, format, isCompressed }: { file: string; format: Format; isCompressed: boolean },
+  { file, header, isCompressed }: { file: string; header: string; isCompressed: boolean },
   pieces: AsyncIterable<Piece>,
 ): Promise<number> {
   let count = 0;
   async function* content(): AsyncGenerator<Buffer | string> {
-    if (format === 'csv') yield CSV_HEADER;
+    if (header !== '') yield header;
     for await (const piece of pieces) {
       count += piece.count;
-      const bytes = format === 'csv' ? piece.csv() : piece.ndjson();
-      if (bytes.length > 0) yield bytes;
+      if (piece.content.length > 0) yield piece.content;
     }
   }
   const squeeze: Transform = isCompressed ? createGzip() : new PassThrough();

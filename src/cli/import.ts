@@ -1,11 +1,14 @@
+import { formOf } from '../client/envelope.ts';
 import type { Client } from '../client/index.ts';
 import { StoreError } from '../errors.ts';
+import type { Envelope } from '../model/envelopes/envelope.ts';
 import { newEventId } from '../model/event-id.ts';
 import { inspectJson } from '../model/json-text.ts';
 import { type InputLine, readBatches } from '../model/line-batches.ts';
 import { type Command, EXIT, readArguments } from './command.ts';
 import { CONNECTION_FLAGS, CONNECTION_HELP, connect } from './connection.ts';
 import { csvLines } from './csv.ts';
+import { ENVELOPE_FLAG, ENVELOPE_HELP, readLineEnvelope } from './envelope-flag.ts';
 import { FORMAT_HELP, formatOf, openInput } from './formats.ts';
 import { Progress } from './progress.ts';
 import { tell, writeOut } from './terminal.ts';
@@ -23,13 +26,15 @@ const TOLD_MAX = 100;
 export const command: Command = {
   summary: 'import events from a file of NDJSON or CSV',
 
-  help: () => `Usage: stele import [<file> | -] [--format ndjson|csv]
+  help: () => `Usage: stele import [<file> | -] [--format ndjson|csv] [--envelope <name>]
 
 Stores every line of the file as a new event, in its order. Lines that cannot be stored are told by their number and
 left out; the others are stored (exit code 5 when there were any). An import that broke off is gone on with by running it
 again, as far as the events carry ids: what is stored already is counted as a duplicate.
 
 ${FORMAT_HELP}
+
+${ENVELOPE_HELP} Only for NDJSON.
 
 To move a whole log with its positions, use stele copy.
 
@@ -41,9 +46,11 @@ Examples:
   zcat backup.csv.gz | stele import - --format csv`,
 
   async run(argv) {
-    const args = readArguments(argv, { ...CONNECTION_FLAGS, format: 'value' }, { positionalsMax: 1 });
+    const flags = { ...CONNECTION_FLAGS, ...ENVELOPE_FLAG, format: 'value' } as const;
+    const args = readArguments(argv, flags, { positionalsMax: 1 });
     const [file = '-'] = args.positionals;
     const { format, isCompressed } = formatOf(file, args);
+    const envelope = readLineEnvelope(args, format);
     const client = connect(args);
     const { content, bytes, bytesRead } = await openInput(file, isCompressed);
     const lines = format === 'csv' ? csvLines(content) : ndjsonLines(content);
@@ -54,10 +61,10 @@ Examples:
     const size = { lines: PART_LINES_START };
     try {
       for await (const part of partsOf(lines, size)) {
-        const texts = part.map(({ text }) => asNewEvent(text));
+        const texts = part.map(({ text }) => asNewEvent(text, envelope));
         await onItsWay;
         const sentMs = performance.now();
-        onItsWay = importPart(client, part, texts, total).then(() => {
+        onItsWay = importPart(client, part, { texts, envelope }, total).then(() => {
           progress.update(bytesRead(), total.imported + total.duplicates);
           const tookMs = performance.now() - sentMs;
           if (tookMs < PART_MS_MIN) size.lines = Math.min(PART_LINES_MAX, size.lines * 2);
@@ -101,10 +108,10 @@ async function* partsOf(
 async function importPart(
   client: Client,
   part: readonly InputLine[],
-  texts: readonly string[],
+  { texts, envelope }: { texts: readonly string[]; envelope: Envelope | undefined },
   total: { imported: number; duplicates: number; rejected: number; position: number },
 ): Promise<void> {
-  const { imported, duplicates, rejected, failed, position } = await client.importLines(texts);
+  const { imported, duplicates, rejected, failed, position } = await client.importLines(texts, { envelope });
   for (const [index, { line, code, detail }] of failed.entries()) {
     if (total.rejected + index >= TOLD_MAX) break;
     tell(`line ${part[line - 1]?.number}: ${code}: ${detail}`);
@@ -119,14 +126,17 @@ async function importPart(
  * The line without what an export says about the old log, and with an id where it has none, so that a part can be
  * sent again. The rest stays as it is written; what is no object is left for the service to refuse.
  */
-function asNewEvent(text: string): string {
+function asNewEvent(text: string, envelope: Envelope | undefined): string {
+  const { idMember, isIdOptional } = formOf(envelope);
   const line = text.replace(/[\r\n]+/g, ' ');
   const names = membersOf(line);
   if (names === undefined) return line;
-  if (names.includes('position') || names.includes('recordedAt')) return withoutPlace(line);
-  if (names.includes('id')) return line;
+  // Other shapes say it in members that the service passes over.
+  if (envelope === undefined && (names.includes('position') || names.includes('recordedAt')))
+    return withoutPlace(line);
+  if (!isIdOptional || names.includes(idMember)) return line;
   const separator = names.length === 0 ? '' : ',';
-  return `{"id":"${newEventId()}"${separator}${line.slice(line.indexOf('{') + 1)}`;
+  return `{"${idMember}":"${newEventId()}"${separator}${line.slice(line.indexOf('{') + 1)}`;
 }
 
 /** The names of an object's members: more than them is looked at only where a member has to go. */

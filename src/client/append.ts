@@ -1,7 +1,13 @@
+import type { Envelope } from '../model/envelopes/envelope.ts';
+import { formOf } from './envelope.ts';
 import { SteleError } from './error.ts';
-import type { Appended, AppendOptions, NewEvent } from './event.ts';
+import type { Appended, AppendOptions } from './event.ts';
 import { newEventId } from './event-id.ts';
 import type { Call, Transport } from './transport.ts';
+
+/** An event in whatever shape: what it holds is the caller's and the service's business. */
+type Shaped = object;
+type Options = AppendOptions<Envelope | undefined>;
 
 /** The answer to a single event, and to a batch. */
 type SingleAnswer = Appended['events'][number] & { readonly recordedAt: string };
@@ -17,8 +23,8 @@ type BatchAnswer = Omit<Appended, 'replayed'>;
  */
 export async function append(
   transport: Transport,
-  input: NewEvent | readonly NewEvent[],
-  options: AppendOptions,
+  input: Shaped | readonly Shaped[],
+  options: Options,
 ): Promise<Appended> {
   const { call, ids } = prepare(input, options);
   try {
@@ -41,37 +47,45 @@ export async function append(
 /** Goes through every check of an append and stores nothing. Throws what the append would throw. */
 export async function checkAppend(
   transport: Transport,
-  input: NewEvent | readonly NewEvent[],
-  options: AppendOptions,
+  input: Shaped | readonly Shaped[],
+  options: Options,
 ): Promise<void> {
   const { call } = prepare(input, options);
-  await transport.json({ ...call, query: { dryRun: true } });
+  await transport.json({ ...call, query: { ...call.query, dryRun: true } });
 }
 
 function prepare(
-  input: NewEvent | readonly NewEvent[],
-  options: AppendOptions,
+  input: Shaped | readonly Shaped[],
+  options: Options,
 ): { call: Call; ids: string[] | undefined } {
-  const { idempotencyKey, conditions, log, signal } = options;
+  const { envelope, idempotencyKey, conditions, log, signal } = options;
+  const form = formOf(envelope);
   const given = isList(input) ? input : [input];
-  const events = idempotencyKey === undefined ? given.map(withId) : given;
+  const isCompleted = idempotencyKey === undefined && form.isIdOptional;
+  const events = isCompleted ? given.map((event) => withId(event, form.idMember)) : given;
   const isSingle = !isList(input) && conditions === undefined && log === undefined;
+  const isBareList = form.isBareList && !isSingle;
   const call: Call = {
     method: 'POST',
     path: isSingle ? '/v1/events' : '/v1/events/batch',
-    body: isSingle ? { ...events[0] } : { events, conditions, log },
-    headers: { 'idempotency-key': idempotencyKey === undefined ? undefined : quoted(idempotencyKey) },
+    query: isBareList ? { conditions: conditions && JSON.stringify(conditions), log } : {},
+    body: isSingle ? { ...events[0] } : isBareList ? events : { events, conditions, log },
+    headers: {
+      'content-type': isSingle ? form.type : form.listType,
+      'idempotency-key': idempotencyKey === undefined ? undefined : quoted(idempotencyKey),
+    },
     signal,
   };
-  return { call, ids: idempotencyKey === undefined ? events.map(({ id }) => id ?? '') : undefined };
+  const ids = events.map((event) => String(Reflect.get(event, form.idMember) ?? ''));
+  return { call, ids: idempotencyKey === undefined ? ids : undefined };
 }
 
-function isList(input: NewEvent | readonly NewEvent[]): input is readonly NewEvent[] {
+function isList(input: Shaped | readonly Shaped[]): input is readonly Shaped[] {
   return Array.isArray(input);
 }
 
-function withId(event: NewEvent): NewEvent {
-  return event.id === undefined ? { ...event, id: newEventId() } : event;
+function withId(event: Shaped, idMember: string): Shaped {
+  return Reflect.get(event, idMember) === undefined ? { ...event, [idMember]: newEventId() } : event;
 }
 
 /** A String of RFC 9651, which is what a key travels as. */

@@ -1,16 +1,26 @@
+import type { Envelope } from '../model/envelopes/envelope.ts';
 import type { EventFilter } from '../model/filter.ts';
 import type { Query } from '../model/query.ts';
 import { append, checkAppend } from './append.ts';
 import { type DecideOptions, type Decision, decide } from './decide.ts';
-import type { Appended, AppendOptions, NewEvent, RecordedEvent } from './event.ts';
+import type { EventAs, NewEventAs } from './envelope.ts';
+import type { Appended, AppendOptions } from './event.ts';
 import { createEventTypes, type EventTypes } from './event-types.ts';
 import { type Aggregate, type AggregateGroup, createFigures, type Figures } from './figures.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { type Imported, importLines } from './import.ts';
 import { type CompactOptions, compactEvents } from './jobs.ts';
-import { type Page, type PageOptions, queryPage, queryPages, readAll } from './read.ts';
+import {
+  type Page,
+  type PageOptions,
+  queryPage,
+  queryPages,
+  type ReadOptions,
+  readAll,
+  readOne,
+} from './read.ts';
 import { createRules, type Rules } from './rules.ts';
-import { createSnapshots, orNull, type Snapshots } from './snapshots.ts';
+import { createSnapshots, type Snapshots } from './snapshots.ts';
 import { readState, readStateDiff, type State, type StateDiff, type StateOptions } from './states.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
 
@@ -32,38 +42,54 @@ export interface Client extends Figures {
    * @throws SteleError APPEND_CONDITION_FAILED with `problem.violations`, DUPLICATE_EVENT with `problem.ids`,
    *   RULE_VIOLATION with `problem.rule` and `problem.event`, VALIDATION_FAILED and UNSTORABLE with `problem.errors`, OUTCOME_UNKNOWN with `problem.ids`.
    */
-  append(
-    events: NewEvent | readonly NewEvent[],
-    options?: AppendOptions & { dryRun?: false },
+  append<E extends Envelope | undefined = undefined>(
+    events: NewEventAs<E> | readonly NewEventAs<E>[],
+    options?: AppendOptions<E> & { dryRun?: false },
   ): Promise<Appended>;
   /** Goes through every check of the append, and stores nothing. Resolves where the append would have been stored. */
-  append(
-    events: NewEvent | readonly NewEvent[],
-    options: AppendOptions & { dryRun: true },
+  append<E extends Envelope | undefined = undefined>(
+    events: NewEventAs<E> | readonly NewEventAs<E>[],
+    options: AppendOptions<E> & { dryRun: true },
   ): Promise<undefined>;
 
   /**
-   * Imports events as lines of JSON, up to some thousand at once, each as the body of one append. Lines that cannot
-   * be stored are reported, the others are stored. Sent again until the outcome is known: give every event an id.
+   * Imports events as lines of JSON, up to some thousand at once, each as the body of one append, in whatever
+   * shape. Lines that cannot be stored are reported, the others are stored. Sent again until the outcome is known: give
+   * every event an id.
    */
-  importLines(lines: readonly string[]): Promise<Imported>;
+  importLines(lines: readonly string[], options?: { envelope?: Envelope | undefined }): Promise<Imported>;
 
   /** Reads what matches the query, lets `decision` make events of it and appends them; again after a lost race. */
   decide(query: Query, decision: Decision, options?: DecideOptions): Promise<Appended | undefined>;
 
   /** One event by its id; null when there is none. */
-  get(id: string, options?: { signal?: AbortSignal }): Promise<RecordedEvent | null>;
+  get<E extends Envelope | undefined = undefined>(
+    id: string,
+    options?: ReadOptions<E>,
+  ): Promise<EventAs<E> | null>;
   /** One page, in any order. */
-  query(filter?: EventFilter, page?: PageOptions): Promise<Page>;
-  /** Page by page, all as of the position of the first. */
-  pages(filter?: EventFilter, page?: PageOptions): AsyncGenerator<Page, void, undefined>;
-  /** Every event that matches, by position, as of now: streamed, in bounded memory, resumed where it breaks off. */
-  read(
+  query<E extends Envelope | undefined = undefined>(
     filter?: EventFilter,
-    options?: { signal?: AbortSignal },
-  ): AsyncGenerator<RecordedEvent, void, undefined>;
+    page?: PageOptions<E>,
+  ): Promise<Page<E>>;
+  /** Page by page, all as of the position of the first. */
+  pages<E extends Envelope | undefined = undefined>(
+    filter?: EventFilter,
+    page?: PageOptions<E>,
+  ): AsyncGenerator<Page<E>, void, undefined>;
+  /**
+   * Every event that matches, by position, as of now: streamed, in bounded memory, resumed where it breaks off. In another
+   * shape than Stele's own they come page by page.
+   */
+  read<E extends Envelope | undefined = undefined>(
+    filter?: EventFilter,
+    options?: ReadOptions<E>,
+  ): AsyncGenerator<EventAs<E>, void, undefined>;
   /** Every event that matches, as it is stored, without end. Resumes by itself; see `follow()`. */
-  follow(filter?: EventFilter, options?: FollowOptions): AsyncGenerator<RecordedEvent, void, undefined>;
+  follow<E extends Envelope | undefined = undefined>(
+    filter?: EventFilter,
+    options?: FollowOptions<E>,
+  ): AsyncGenerator<EventAs<E>, void, undefined>;
   /** Number of events that match. */
   count(filter?: EventFilter): Promise<number>;
   /** Counts and first and last positions by type, tag or time. */
@@ -103,17 +129,18 @@ export interface Client extends Figures {
 export function createClient(options: ClientOptions): Client {
   const transport = createTransport(options);
 
-  function appendEvents(
-    events: NewEvent | readonly NewEvent[],
-    given?: AppendOptions & { dryRun?: false },
+  type Events<E extends Envelope | undefined> = NewEventAs<E> | readonly NewEventAs<E>[];
+  function appendEvents<E extends Envelope | undefined = undefined>(
+    events: Events<E>,
+    given?: AppendOptions<E> & { dryRun?: false },
   ): Promise<Appended>;
-  function appendEvents(
-    events: NewEvent | readonly NewEvent[],
-    given: AppendOptions & { dryRun: true },
+  function appendEvents<E extends Envelope | undefined = undefined>(
+    events: Events<E>,
+    given: AppendOptions<E> & { dryRun: true },
   ): Promise<undefined>;
-  async function appendEvents(
-    events: NewEvent | readonly NewEvent[],
-    given: AppendOptions & { dryRun?: boolean } = {},
+  async function appendEvents<E extends Envelope | undefined = undefined>(
+    events: Events<E>,
+    given: AppendOptions<E> & { dryRun?: boolean } = {},
   ): Promise<Appended | undefined> {
     const { dryRun, ...rest } = { log: options.log, ...given };
     if (dryRun !== true) return append(transport, events, rest);
@@ -124,16 +151,9 @@ export function createClient(options: ClientOptions): Client {
   return {
     ...createFigures(transport),
     append: appendEvents,
-    importLines: (lines) => importLines(transport, lines),
+    importLines: (lines, more = {}) => importLines(transport, lines, more),
     decide: (query, decision, more = {}) => decide(transport, query, decision, { log: options.log, ...more }),
-    get: (id, { signal } = {}) =>
-      orNull(
-        transport.json<RecordedEvent>({
-          method: 'GET',
-          path: `/v1/events/${encodeURIComponent(id)}`,
-          signal,
-        }),
-      ),
+    get: (id, more = {}) => readOne(transport, id, more),
     query: (filter = {}, page = {}) => queryPage(transport, filter, page),
     pages: (filter = {}, page = {}) => queryPages(transport, filter, page),
     read: (filter = {}, more = {}) => readAll(transport, filter, more),

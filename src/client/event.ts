@@ -1,3 +1,4 @@
+import type { Envelope } from '../model/envelopes/envelope.ts';
 import type { Metadata as NamedMetadata, Tags } from '../model/event.ts';
 import type { AppendCondition } from '../model/query.ts';
 
@@ -38,7 +39,9 @@ export interface RecordedEvent {
   readonly recordedAt: string;
 }
 
-export interface AppendOptions {
+export interface AppendOptions<E extends Envelope | undefined = undefined> {
+  /** The shape of the events. Default: Stele's own. */
+  readonly envelope?: E | undefined;
   /** All must hold, or nothing is stored: APPEND_CONDITION_FAILED. */
   readonly conditions?: readonly AppendCondition[] | undefined;
   /** Makes the append repeatable beyond the life of this call: see the contract, `Idempotency-Key`. */

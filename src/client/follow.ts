@@ -1,11 +1,14 @@
+import type { Envelope } from '../model/envelopes/envelope.ts';
 import type { EventFilter } from '../model/filter.ts';
 import { jitteredDelayMs, wait } from './backoff.ts';
+import type { EventAs } from './envelope.ts';
 import { parseProblem, SteleError } from './error.ts';
-import type { RecordedEvent } from './event.ts';
 import { createSseParser, type SseFrame } from './sse.ts';
 import { isPassing, type OpenAnswer, settled, type Transport, toSteleError } from './transport.ts';
 
-export interface FollowOptions {
+export interface FollowOptions<E extends Envelope | undefined = undefined> {
+  /** The shape to show events in. Default: Stele's own. */
+  readonly envelope?: E | undefined;
   /** Start behind this position; 0 is the beginning. The same as `after` in the filter. */
   readonly after?: number | undefined;
   /** Start with the first event recorded at this time or later. Without `after` and `since`: with the next event. */
@@ -14,6 +17,8 @@ export interface FollowOptions {
   readonly signal?: AbortSignal | undefined;
   /** All events that were there at the start have been delivered. Called once. */
   readonly onCaughtUp?: ((position: number) => void) | undefined;
+  /** The position of the event that is handed out next: most shapes have no place for it. */
+  readonly onPosition?: ((position: number) => void) | undefined;
   /** Everything up to this position has been looked at: beside the last event's, where to start next time. */
   readonly onCheckpoint?: ((position: number) => void) | undefined;
   /** The events of these positions, both inclusive, are gone. Without this the iteration fails with COMPACTED. */
@@ -41,11 +46,11 @@ interface Place {
  * it takes; `onRetry` of the client hears of each. What time cannot heal is thrown as a SteleError, among it
  * LOG_MISMATCH, when the history behind the positions seen so far was replaced between two connections.
  */
-export async function* follow(
+export async function* follow<E extends Envelope | undefined>(
   transport: Transport,
   filter: EventFilter,
-  options: FollowOptions,
-): AsyncGenerator<RecordedEvent, void, undefined> {
+  options: FollowOptions<E>,
+): AsyncGenerator<EventAs<E>, void, undefined> {
   const { signal } = options;
   const { after = options.after, ...body } = filter;
   const place: Place = { cursor: after?.toString(), log: undefined, caughtUp: false };
@@ -89,13 +94,17 @@ function connect(
   transport: Transport,
   body: EventFilter,
   place: Place,
-  options: FollowOptions,
+  options: FollowOptions<Envelope | undefined>,
 ): Promise<OpenAnswer> {
   return transport.open({
     method: 'POST',
     path: '/v1/events/stream',
     // The time says where to start only until there is a position to go on from.
-    query: { since: place.cursor === undefined ? options.since : undefined, log: place.log },
+    query: {
+      since: place.cursor === undefined ? options.since : undefined,
+      log: place.log,
+      envelope: options.envelope,
+    },
     headers: { 'last-event-id': place.cursor },
     body,
     accept: 'text/event-stream',
@@ -107,7 +116,7 @@ function connect(
  * Notes which log this is. A follower that starts with the next event has a place from the first answer on:
  * otherwise what comes while it reconnects for the first time would be lost to it.
  */
-function enter(place: Place, { response }: OpenAnswer, options: FollowOptions): void {
+function enter(place: Place, { response }: OpenAnswer, options: FollowOptions<Envelope | undefined>): void {
   place.log ??= response.headers.get('stele-log') ?? undefined;
   if (place.cursor === undefined && options.since === undefined) {
     place.cursor = response.headers.get('stele-position') ?? undefined;
@@ -115,14 +124,15 @@ function enter(place: Place, { response }: OpenAnswer, options: FollowOptions): 
 }
 
 /** An event to deliver, an error that ends this connection or the whole, or nothing. */
-function receive(
+function receive<E extends Envelope | undefined>(
   frame: SseFrame,
   place: Place,
-  options: FollowOptions,
-): RecordedEvent | SteleError | undefined {
+  options: FollowOptions<E>,
+): EventAs<E> | SteleError | undefined {
   if (frame.id !== '') place.cursor = frame.id;
   switch (frame.event) {
     case 'message':
+      options.onPosition?.(Number(frame.id));
       return JSON.parse(frame.data);
     case 'caught-up':
       if (!place.caughtUp) options.onCaughtUp?.(JSON.parse(frame.data).position);

@@ -1,3 +1,4 @@
+import type { Envelope } from '../model/envelopes/envelope.ts';
 import type { Transport } from './transport.ts';
 
 /** What became of lines that were imported. */
@@ -13,10 +14,15 @@ export interface Imported {
 }
 
 /** Sends lines that each hold an event with an id, so that sending them again stores none twice. */
-export async function importLines(transport: Transport, lines: readonly string[]): Promise<Imported> {
+export async function importLines(
+  transport: Transport,
+  lines: readonly string[],
+  { envelope }: { readonly envelope?: Envelope | undefined },
+): Promise<Imported> {
   const { body } = await transport.json<Imported>({
     method: 'POST',
     path: '/v1/imports',
+    query: { envelope },
     text: { type: 'application/x-ndjson', body: `${lines.join('\n')}\n` },
   });
   return body;

@@ -1,11 +1,16 @@
+import type { Envelope } from '../model/envelopes/envelope.ts';
 import type { EventFilter, OrderBy, OrderDirection } from '../model/filter.ts';
 import { jitteredDelayMs, wait } from './backoff.ts';
+import type { EventAs } from './envelope.ts';
 import { SteleError } from './error.ts';
 import type { RecordedEvent } from './event.ts';
+import { orNull } from './snapshots.ts';
 import { isPassing, settled, type Transport, toSteleError } from './transport.ts';
 
 /** Which part of the selected events a page holds. */
-export interface PageOptions {
+export interface PageOptions<E extends Envelope | undefined = undefined> {
+  /** The shape to show events in. Default: Stele's own. */
+  readonly envelope?: E | undefined;
   /** Default `position`; ties are broken by position. */
   readonly orderBy?: OrderBy | undefined;
   readonly orderDirection?: OrderDirection | undefined;
@@ -20,20 +25,24 @@ export interface PageOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface Page {
-  readonly events: readonly RecordedEvent[];
+export interface Page<E extends Envelope | undefined = undefined> {
+  readonly events: readonly EventAs<E>[];
   /** Cursor of the next page; null after the last. */
   readonly next: string | null;
   /** The head before the first page was read: what to pass as `after` of a condition. */
   readonly position: number;
 }
 
-export async function queryPage(transport: Transport, filter: EventFilter, page: PageOptions): Promise<Page> {
-  const { atLeast, signal, ...members } = page;
-  const { body } = await transport.json<Page>({
+export async function queryPage<E extends Envelope | undefined = undefined>(
+  transport: Transport,
+  filter: EventFilter,
+  page: PageOptions<E>,
+): Promise<Page<E>> {
+  const { atLeast, envelope, signal, ...members } = page;
+  const { body } = await transport.json<Page<E>>({
     method: 'POST',
     path: '/v1/events/query',
-    query: { atLeast },
+    query: { atLeast, envelope },
     body: { ...filter, ...members },
     signal,
   });
@@ -41,11 +50,11 @@ export async function queryPage(transport: Transport, filter: EventFilter, page:
 }
 
 /** Every page, from the first to the last, all as of the position of the first. */
-export async function* queryPages(
+export async function* queryPages<E extends Envelope | undefined = undefined>(
   transport: Transport,
   filter: EventFilter,
-  options: PageOptions,
-): AsyncGenerator<Page, void, undefined> {
+  options: PageOptions<E>,
+): AsyncGenerator<Page<E>, void, undefined> {
   let page = await queryPage(transport, filter, options);
   yield page;
   // What has been skipped before the first page is behind the cursor of the next.
@@ -56,11 +65,58 @@ export async function* queryPages(
   }
 }
 
+/** How events are read, whichever they are. */
+export interface ReadOptions<E extends Envelope | undefined = undefined> {
+  /** The shape to show events in. Default: Stele's own. */
+  readonly envelope?: E | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One event by its id; null when there is none. */
+export function readOne<E extends Envelope | undefined>(
+  transport: Transport,
+  id: string,
+  { envelope, signal }: ReadOptions<E>,
+): Promise<EventAs<E> | null> {
+  const path = `/v1/events/${encodeURIComponent(id)}`;
+  return orNull(transport.json<EventAs<E>>({ method: 'GET', path, query: { envelope }, signal }));
+}
+
+/** All events that match, by position, as of the head at the start. */
+export function readAll<E extends Envelope | undefined>(
+  transport: Transport,
+  filter: EventFilter,
+  options: ReadOptions<E>,
+): AsyncGenerator<EventAs<E>, void, undefined>;
+export function readAll(
+  transport: Transport,
+  filter: EventFilter,
+  { envelope, ...options }: ReadOptions<Envelope | undefined>,
+): AsyncGenerator<EventAs<Envelope | undefined>, void, undefined> {
+  if (envelope === undefined) return readStreamed(transport, filter, options);
+  return readShaped(transport, filter, { ...options, envelope });
+}
+
+/** Events on a page of `readShaped`: the most that one may hold. */
+const SHAPED_PAGE_EVENTS = 1000;
+
 /**
- * All events that match, by position, as of the head at the start: one streamed answer (NDJSON), read as fast as
- * it is consumed. Where the answer breaks off, the next one goes on behind the last event, up to the same head.
+ * Most shapes do not tell the position behind which an answer that breaks off would go on, so these events come page by
+ * page: a cursor knows its place.
  */
-export async function* readAll(
+async function* readShaped<E extends Envelope>(
+  transport: Transport,
+  filter: EventFilter,
+  options: { readonly envelope: E; readonly signal?: AbortSignal | undefined },
+): AsyncGenerator<EventAs<E>, void, undefined> {
+  const pages = queryPages(transport, filter, { ...options, limit: SHAPED_PAGE_EVENTS });
+  for await (const { events } of pages) yield* events;
+}
+
+/**
+ * One streamed answer (NDJSON), read as fast as it is consumed. Where the answer breaks off, the next one goes on behind the last event, up to the same head.
+ */
+async function* readStreamed(
   transport: Transport,
   filter: EventFilter,
   options: { readonly signal?: AbortSignal | undefined },

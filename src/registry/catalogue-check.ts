@@ -6,9 +6,7 @@ import type { CompleteVersion } from './catalogue-format.ts';
 import { type CatalogueFault, faultAt } from './catalogue-source.ts';
 import type { EventType, TypeVersion } from './event-type.ts';
 import { readRule } from './rule-input.ts';
-import type { Validator } from './schema-compiler.ts';
-import { checkOf, type TypeSchemas } from './type-schemas.ts';
-import { UpcastError, upcast } from './upcast.ts';
+import type { TypeSchemas } from './type-schemas.ts';
 import { checkVersion, isSameVersion, requireSettings, violationsOf } from './version-check.ts';
 
 /**
@@ -74,10 +72,7 @@ async function versionFaults(
   const faults: Fault[] = [];
   try {
     const validators = await schemas.compile(known.type, input);
-    await checkVersion(input, { of: known, satisfies: checkOf(validators) }).catch((error) => {
-      faults.push(...toldBy(error));
-    });
-    if (latest !== undefined) faults.push(...(await upcastFaults(input, latest, validators.data)));
+    await checkVersion(input, { of: known, validators });
   } catch (error) {
     faults.push(...toldBy(error));
   }
@@ -89,30 +84,6 @@ async function versionFaults(
     detail: `is not ${known.compatibility} compatible with the version before: ${detail}`,
   }));
   return [...faults, ...broken];
-}
-
-/** An upcast has to make of the examples of the version before what the schema takes: where it does not, it is wrong. */
-async function upcastFaults(
-  { upcast: operations = [] }: CompleteVersion,
-  { examples }: TypeVersion,
-  validator: Validator | undefined,
-): Promise<Fault[]> {
-  const faults: Fault[] = [];
-  if (operations.length === 0) return faults;
-  for (const [index, { data }] of examples.entries()) {
-    const what = `of example ${index} of the version before`;
-    try {
-      const [fault] = (await validator?.validate(upcast(data, [operations]))) ?? [];
-      if (fault === undefined) continue;
-      const detail = `makes ${what} what the schema refuses: ${fault.pointer} ${fault.detail}`;
-      faults.push({ pointer: '/upcast', detail });
-    } catch (error) {
-      if (!(error instanceof UpcastError)) throw error;
-      const detail = `cannot be applied to the data ${what}: ${error.message}`;
-      faults.push({ pointer: '/upcast', detail });
-    }
-  }
-  return faults;
 }
 
 /** The faults that a check throws; none where it does not. */

@@ -61,7 +61,7 @@ export const VersionInput = Type.Object(
       Type.Array(UpcastOperation, {
         maxItems: 100,
         description:
-          'Makes `data` of this version out of `data` of the version before, operation by operation.',
+          'Makes `data` of this version out of `data` of the version before, operation by operation. What it makes of the examples of that version has to satisfy `schema`.',
       }),
     ),
     examples: Type.Optional(

@@ -17,7 +17,7 @@ import {
 } from './registry-documents.ts';
 import type { RegistryState } from './registry-state.ts';
 import type { Rule, RuleInput } from './rule.ts';
-import { checkOf, type TypeSchemas } from './type-schemas.ts';
+import type { TypeSchemas } from './type-schemas.ts';
 import { checkVersion, isSameVersion, violationsOf } from './version-check.ts';
 
 /**
@@ -93,7 +93,7 @@ export class Registry {
    * @throws StoreError INVALID_SCHEMA (`errors`), INCOMPATIBLE_SCHEMA (`violations`).
    */
   async addVersion(type: string, input: VersionInput): Promise<Added> {
-    const satisfies = checkOf(await this.#schemas.compile(type, input));
+    const validators = await this.#schemas.compile(type, input);
     return await this.#change<Added>(async (image) => {
       const known = image.types.get(type) ?? { ...DEFAULT_SETTINGS, type, versions: [] };
       const latest = known.versions.at(-1);
@@ -101,7 +101,7 @@ export class Registry {
         return { writes: [], result: () => ({ added: latest, isNew: false }) };
       const version = known.versions.length + 1;
       if (version > LIMITS.typeVersionsMax) throw full('versions of a type', LIMITS.typeVersionsMax);
-      await checkVersion(input, { of: known, satisfies });
+      await checkVersion(input, { of: known, validators });
       const violations = violationsOf(input, known);
       if (violations.length > 0) throw incompatible(known, violations);
       const { upcast = [], examples = [], ...schemas } = input;

@@ -9,7 +9,8 @@ import { incompatibilities } from './compatibility.ts';
 import { addTagsFromData } from './enrichment.ts';
 import { EventDraft } from './event-draft.ts';
 import type { EventType, JsonSchema, TypeSettings, TypeVersion, VersionInput } from './event-type.ts';
-import type { VersionCheck } from './type-schemas.ts';
+import { type EventValidators, faultsOfEvent } from './sample.ts';
+import { UpcastError, upcast } from './upcast.ts';
 
 /** Whether a version is what somebody wants to register. */
 export function isSameVersion(known: TypeVersion, input: VersionInput): boolean {
@@ -55,20 +56,26 @@ const exampleCheck = TypeCompiler.Compile(EventInput);
 
 /**
  * Checks what comes with the schemas of a version: its examples, which are events as they would be appended and have to
- * satisfy them, and its upcast, for which there has to be a version before.
+ * satisfy them, and its upcast, for which there has to be a version before. The upcast is tried on the examples of that
+ * version: one that fails would be told by every read of such events, for ever, as what is registered does not change.
  *
  * @throws StoreError INVALID_SCHEMA with pointers into the request.
  */
 export async function checkVersion(
-  { upcast = [], examples = [] }: VersionInput,
-  { of, satisfies }: { of: EventType; satisfies: VersionCheck },
+  { upcast: operations = [], examples = [] }: VersionInput,
+  { of, validators }: { of: EventType; validators: EventValidators },
 ): Promise<void> {
   const faults: Fault[] = [];
-  if (upcast.length > 0 && of.versions.length === 0) {
-    faults.push({ pointer: '/upcast', detail: 'starts from the version before, and this is the first' });
+  const before = of.versions.at(-1);
+  if (operations.length > 0) {
+    if (before === undefined) {
+      faults.push({ pointer: '/upcast', detail: 'starts from the version before, and this is the first' });
+    } else {
+      faults.push(...(await upcastFaults(operations, before, validators)));
+    }
   }
   for (const [index, example] of examples.entries()) {
-    for (const fault of await exampleFaults(example, of, satisfies)) {
+    for (const fault of await exampleFaults(example, of, validators)) {
       faults.push({ ...fault, pointer: `/examples/${index}${fault.pointer}` });
     }
   }
@@ -83,11 +90,34 @@ export async function checkVersion(
   );
 }
 
+/** An upcast has to make of the examples of the version before what the schema of data takes. */
+async function upcastFaults(
+  operations: NonNullable<VersionInput['upcast']>,
+  { examples }: TypeVersion,
+  { data: validator }: EventValidators,
+): Promise<Fault[]> {
+  const faults: Fault[] = [];
+  for (const [index, { data }] of examples.entries()) {
+    const what = `of example ${index} of the version before`;
+    try {
+      const [fault] = (await validator?.validate(upcast(data, [operations]))) ?? [];
+      if (fault === undefined) continue;
+      const detail = `makes ${what} what the schema refuses: ${`${fault.pointer} ${fault.detail}`.trim()}`;
+      faults.push({ pointer: '/upcast', detail });
+    } catch (error) {
+      if (!(error instanceof UpcastError)) throw error;
+      const detail = `cannot be applied to the data ${what}: ${error.message}`;
+      faults.push({ pointer: '/upcast', detail });
+    }
+  }
+  return faults;
+}
+
 /** An example need not say of which type and version it is; it must not say anything else. */
 async function exampleFaults(
   example: Readonly<Record<string, unknown>>,
   type: EventType,
-  satisfies: VersionCheck,
+  validators: EventValidators,
 ): Promise<readonly Fault[]> {
   const version = type.versions.length + 1;
   const event = { type: type.type, version, ...example };
@@ -97,7 +127,7 @@ async function exampleFaults(
   const { tags = {}, metadata = {}, data } = event;
   const draft = new EventDraft(asNewEvent(type.type, JSON.stringify({ version, tags, metadata, data })));
   addTagsFromData(draft, type);
-  return await satisfies(draft.content);
+  return await faultsOfEvent(draft.content, validators);
 }
 
 function asNewEvent(type: string, json: string): NewEvent {

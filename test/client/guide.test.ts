@@ -31,6 +31,7 @@ t.test('the guide of the client does what it says', async (t) => {
       '5',
       ...events.split(' ').map((type, index) => `${index + 1} ${type}`),
       ...events.split(' '),
+      'evt_1 { total: 12 }',
       'ISSUE.REOPENED',
       "{ assignee: 'ada' } [ 'remove /assignee', 'add /open', 'add /after' ]",
       "[ '/tags/assignee' ]",

@@ -82,12 +82,17 @@ t.test('every place of every schema is guarded: what is planted there is refused
       const parts = { data: schema, tags: tagsSchema, metadata: metadataSchema } as const;
       for (const member of ['data', 'tags', 'metadata'] as const) {
         const part = parts[member];
-        const { atOnce } = await compiler.compile(part, { name: `${type} ${member}` });
+        const validator = await compiler.compile(part, { name: `${type} ${member}` });
         for (const value of [fullValue(part), ...own.map((example) => example[member])]) {
-          t.strictSame(atOnce(value), [], `${type} accepts ${member} ${JSON.stringify(value).slice(0, 80)}`);
+          t.strictSame(
+            await validator.validate(value),
+            [],
+            `${type} accepts ${member} ${JSON.stringify(value).slice(0, 80)}`,
+          );
           for (const { what, value: broken } of plantedFaults(part, value)) {
             planted += 1;
-            if (atOnce(broken)?.length === 0) t.fail(`${type} takes ${member} where ${what}`);
+            if ((await validator.validate(broken)).length === 0)
+              t.fail(`${type} takes ${member} where ${what}`);
           }
         }
       }

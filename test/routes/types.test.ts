@@ -171,6 +171,45 @@ t.test('a version that nobody could use is refused with what is wrong with it', 
   t.equal(stele.service.registry.state.types.size, 0, 'not even the type was made');
 });
 
+t.test('an upcast has to make of the examples before what the new schema takes', async (t) => {
+  const stele = await start(t);
+  await said(stele.call('/v1/types/ORDER', put({ compatibility: 'none' })), 201);
+  const examples = [{ data: { amount: 1, at: 'here' } }, { data: { amount: 2 } }];
+  await register(stele, 'ORDER', { schema: ORDER, examples });
+  const schema = {
+    ...schemaOf({ total: { type: 'number', maximum: 9 }, at: { type: 'object' } }, ['total']),
+    additionalProperties: false,
+  };
+  const renamed = { op: 'rename', path: '/amount', to: 'total' };
+  const wrong: readonly (readonly [upcast: readonly unknown[], details: readonly RegExp[]])[] = [
+    [
+      [{ op: 'move', from: '/amount', path: '/at/total' }],
+      [
+        /^cannot be applied to the data of example 0 of the version before: \/at is a string/,
+        /^makes of example 1 of the version before what the schema refuses: .*total/,
+      ],
+    ],
+    [[renamed], [/^makes of example 0 of the version before what the schema refuses: \/at .*object/]],
+    [
+      [renamed, { op: 'remove', path: '/at' }, { op: 'set', path: '/total', value: 10 }],
+      [/^makes of example 0 .*\/total/, /^makes of example 1 .*\/total/],
+    ],
+  ];
+  for (const [upcast, details] of wrong) {
+    const answer = await stele.call('/v1/types/ORDER/versions', post({ schema, upcast }));
+    t.match(refusal(answer), { status: 422, code: 'INVALID_SCHEMA' }, JSON.stringify(upcast));
+    const errors = details.map((detail) => ({ pointer: '/upcast', detail }));
+    t.match(bodyOf(answer)['errors'], errors, JSON.stringify(upcast));
+    t.equal(Reflect.get(Object(bodyOf(answer)['errors']), 'length'), errors.length);
+  }
+  await register(stele, 'ORDER', { schema, upcast: [renamed, { op: 'remove', path: '/at' }] });
+  await stele.call('/v1/events', post({ type: 'ORDER', version: 1, ...examples[0] }));
+  const shown = await said(stele.call('/v1/events?version=latest'));
+  t.match(shown['events'], [{ version: 2, data: { total: 1 } }]);
+  // A version without examples says nothing about what the upcast would meet.
+  await register(stele, 'ORDER', { schema: false, upcast: [{ op: 'remove', path: '/total/x' }] });
+});
+
 t.test('a version has to keep what the type promises of it', async (t) => {
   const stele = await start(t);
   await register(stele, 'ORDER', { schema: ORDER });

@@ -75,6 +75,8 @@ export interface Read<T> {
 
 /** Beyond what an event may be nested: a shape has members of Stele's below a member of its own. */
 const DEPTH_MORE = 2;
+/** How deep one event in another shape may be nested. */
+export const ENVELOPE_DEPTH_MAX = LIMITS.jsonDepthMax + DEPTH_MORE;
 /** The levels of an event whose members are passed on one by one. */
 const SPAN_DEPTH = 4;
 
@@ -86,7 +88,7 @@ const SPAN_DEPTH = 4;
 export function readEnveloped(envelope: Envelope, body: string, context: EventContext): Read<NewEvent> {
   const faults = new Faults();
   const { value, root, text } = inspectJson(body, SPAN_DEPTH, {
-    depthMax: LIMITS.jsonDepthMax + DEPTH_MORE,
+    depthMax: ENVELOPE_DEPTH_MAX,
     faults,
   });
   const draft = CODECS[envelope].decode(value, new SentObject(text, root), { ...context, faults });
@@ -116,7 +118,7 @@ export function readEnvelopedBatch(envelope: Envelope, body: string, context: Ev
   const faults = new Faults();
   const levels = isBareList ? 1 : 2;
   const { value, root, text } = inspectJson(body, SPAN_DEPTH + levels, {
-    depthMax: LIMITS.jsonDepthMax + DEPTH_MORE + levels,
+    depthMax: ENVELOPE_DEPTH_MAX + levels,
     faults,
   });
   const events = isBareList ? value : membersOf(value)['events'];
