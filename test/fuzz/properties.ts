@@ -26,8 +26,14 @@ export interface Property {
 
 async function ask({ origin, caller }: Target, path: string, call: Call = {}): Promise<Answer> {
   const answer = await caller.call(origin, path, call);
+  // A machine that stood still for a second has made the service refuse what waited. That says nothing about the input.
+  if (isOverloaded(answer)) return await ask({ origin, caller }, path, call);
   checkManners(answer, call.method ?? 'GET');
   return answer;
+}
+
+function isOverloaded({ status, text }: Answer): boolean {
+  return status === 503 && text.includes('"code":"OVERLOADED"');
 }
 
 /** No 5xx, and every refusal is a problem document of the catalogue that shows nothing of the inside. */
