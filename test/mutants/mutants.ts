@@ -53,6 +53,24 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/crash/durable.test.ts'],
   },
   {
+    name: 'types-in-order-of-arrival',
+    why: 'Two processes that meet the same new types in other orders stop each other, and one append is refused for nothing.',
+    edits: [{ file: APPEND_SQL, find: `     order by u.type collate "C"\n`, replace: '' }],
+    tests: ['test/store/postgres/new-types.test.ts'],
+  },
+  {
+    name: 'window-knows-a-key-from-now-on',
+    why: 'The first question about a tag is answered from the events that come after it.',
+    edits: [
+      {
+        file: 'src/store/window.ts',
+        find: 'for (let n = 0; n < this.#indexed; n += 1) this.#indexTerms(this.#all[n] as E, key);',
+        replace: '',
+      },
+    ],
+    tests: ['test/store/window.test.ts'],
+  },
+  {
     name: 'check-before-lock',
     why: 'Marten #4591: a check that does not stand under the lock lets five of eight racers commit.',
     edits: [
