@@ -94,5 +94,5 @@ t.test('the pages need no service and nothing from elsewhere', async (t) => {
 });
 
 t.test('the same registry gives the same files', async (t) => {
-  t.same(staticSite(state, '0.1.0'), staticSite(state, '0.1.0'));
+  t.same(await staticSite(state, '0.1.0'), await staticSite(state, '0.1.0'));
 });
