@@ -19,12 +19,17 @@ export type { Validator };
  * once: the last `schemaCacheMax` validators are kept.
  */
 export class SchemaCompiler {
-  readonly #thread = new TrialThread();
+  readonly #thread: TrialThread;
   /** By text, the least recently used first. */
   readonly #made = new Map<string, Promise<Validator>>();
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #isStopped = false;
+
+  /** @param thread where schemas are tried. */
+  constructor(thread = new TrialThread()) {
+    this.#thread = thread;
+  }
 
   /** May be called again, also after `stop`. The thread is started when the first schema comes. */
   start(): void {

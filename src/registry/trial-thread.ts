@@ -32,13 +32,19 @@ interface Thread {
 }
 
 export class TrialThread {
+  readonly #file: URL;
   #thread: Thread | undefined;
   #idle: NodeJS.Timeout | undefined;
+
+  /** @param file what runs in the thread and answers as `schema-worker.ts` does; under the same bounds, whatever it does. */
+  constructor(file: URL = threadFile()) {
+    this.#file = file;
+  }
 
   /** What is wrong with a schema. One call at a time. @throws Error where the thread cannot be started or fails. */
   async faultsOf(text: string): Promise<readonly Fault[]> {
     clearTimeout(this.#idle);
-    this.#thread ??= start();
+    this.#thread ??= start(this.#file);
     const { worker, started } = this.#thread;
     worker.ref();
     try {
@@ -90,8 +96,8 @@ export class TrialThread {
   }
 }
 
-function start(): Thread {
-  const worker = new Worker(threadFile(), { resourceLimits: MEMORY });
+function start(file: URL): Thread {
+  const worker = new Worker(file, { resourceLimits: MEMORY });
   // Whoever waits for an answer listens himself; an error that comes while the thread is being stopped is no news.
   worker.on('error', () => undefined);
   const started = new Promise<void>((resolve, reject) => {
