@@ -123,9 +123,44 @@ const APPEND = {
   },
 };
 
+/**
+ * The attributes of a CloudEvent in binary mode. OpenAPI has no names by pattern: that any other attribute is a header as well
+ * is said where people look for it.
+ */
+const BINARY_MODE = {
+  'ce-specversion': {
+    type: 'string',
+    enum: ['1.0'],
+    description:
+      'Makes the request a CloudEvent in binary mode, together with `ce-id`, `ce-source` and `ce-type`, which are all required then. The body is the data in the media type of `Content-Type`. Values are percent-encoded UTF-8.',
+    examples: ['1.0'],
+  },
+  'ce-id': {
+    type: 'string',
+    minLength: 1,
+    description:
+      'Id in the source; any text, of which the log keeps what is no id of its own as `foreignId`.',
+    examples: ['evt_123abc'],
+  },
+  'ce-source': { type: 'string', minLength: 1, description: 'Where it comes from.', examples: ['/shop'] },
+  'ce-type': { type: 'string', minLength: 1, description: 'Type of the event.', examples: ['ORDER.PLACED'] },
+  'ce-time': {
+    type: 'string',
+    description: 'When it happened (RFC 3339). Default: when it is stored.',
+    examples: ['2026-11-21T09:30:00.123Z'],
+  },
+  'ce-subject': {
+    type: 'string',
+    minLength: 1,
+    description:
+      'What in the source it is about. Every further header `ce-<name>`, of lower-case letters and digits, is an extension attribute and a member of the metadata: `ce-correlationid`, `ce-causationid`, `ce-dataschema`, `ce-steletags` with the tags as JSON.',
+    examples: ['order%2F7'],
+  },
+};
+
 /** Headers that requests may carry, as schemas. */
 export const REQUEST_HEADERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  appendEvent: APPEND,
+  appendEvent: { ...APPEND, ...BINARY_MODE },
   appendBatch: APPEND,
   readEvent: IF_NONE_MATCH,
   readLatestSnapshot: IF_NONE_MATCH,

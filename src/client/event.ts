@@ -37,6 +37,8 @@ export interface RecordedEvent {
   readonly position: number;
   /** When it was stored. Never decreases with position. */
   readonly recordedAt: string;
+  /** Why it is shown as it is stored and not in the version that was asked for; mostly not there. */
+  readonly problem?: { readonly title: string; readonly detail: string };
 }
 
 export interface AppendOptions<E extends Envelope | undefined = undefined> {

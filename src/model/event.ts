@@ -10,6 +10,7 @@ import { type AppendCondition, AppendCondition as AppendConditionSchema, tagTerm
 import { TagKey, TagValue, TYPE_PATTERN } from './tags.ts';
 import { Text } from './text.ts';
 import { canonicalTimestamp } from './timestamp.ts';
+import { ViewProblem } from './view-problem.ts';
 
 // The schemas name these formats for readers of the OpenAPI document. What a service accepts is narrower (one
 // version of UUID, at most six fractional digits) and is checked below, with a better message.
@@ -103,6 +104,7 @@ export const RecordedEvent = Type.Object(
       format: 'date-time',
       description: 'When it was stored. Never decreases with position.',
     }),
+    problem: Type.Optional(ViewProblem),
   },
   { description: 'An event of the log.' },
 );

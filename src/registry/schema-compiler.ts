@@ -32,12 +32,17 @@ export const TOO_MANY_STEPS: readonly Fault[] = [
  * once: the last `schemaCacheMax` validators are kept.
  */
 export class SchemaCompiler {
-  readonly #thread = new SchemaThread();
+  readonly #thread: SchemaThread;
   /** By text, the least recently used first. */
   readonly #made = new Map<string, Promise<Validator>>();
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #isStopped = false;
+
+  /** @param thread where schemas are tried, and values validated that take long. */
+  constructor(thread = new SchemaThread()) {
+    this.#thread = thread;
+  }
 
   /** May be called again, also after `stop`. The thread is started when the first schema comes. */
   start(): void {

@@ -34,8 +34,14 @@ interface Thread {
 }
 
 export class SchemaThread {
+  readonly #file: URL;
   #thread: Thread | undefined;
   #idle: NodeJS.Timeout | undefined;
+
+  /** @param file what runs in the thread and answers as `schema-worker.ts` does; under the same bounds, whatever it does. */
+  constructor(file: URL = threadFile()) {
+    this.#file = file;
+  }
 
   /**
    * What is wrong with a schema, or with a value of one that was found good; undefined where a validation takes more than it may.
@@ -45,7 +51,7 @@ export class SchemaThread {
    */
   async faultsOf(question: SchemaQuestion): Promise<readonly Fault[] | undefined> {
     clearTimeout(this.#idle);
-    this.#thread ??= start();
+    this.#thread ??= start(this.#file);
     const { worker, started } = this.#thread;
     worker.ref();
     try {
@@ -100,8 +106,8 @@ export class SchemaThread {
   }
 }
 
-function start(): Thread {
-  const worker = new Worker(threadFile(), { resourceLimits: MEMORY });
+function start(file: URL): Thread {
+  const worker = new Worker(file, { resourceLimits: MEMORY });
   // Whoever waits for an answer listens himself; an error that comes while the thread is being stopped is no news.
   worker.on('error', () => undefined);
   const started = new Promise<void>((resolve, reject) => {

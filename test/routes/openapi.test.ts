@@ -366,6 +366,60 @@ t.test('the examples of bodies are accepted', async (t) => {
   }
 });
 
+t.test('the headers of binary mode are documented, and their examples are an event', async (t) => {
+  const document = await read('openapi.json');
+  const { parameters = [] } = (document.paths['/v1/events']?.['post'] ?? {}) as {
+    parameters?: { name?: string; in: string; required?: boolean; example?: string }[];
+  };
+  const attributes = parameters.filter(({ name }) => name?.startsWith('ce-') === true);
+  t.ok(attributes.every((one) => one.in === 'header' && one.required !== true));
+  const headers = Object.fromEntries(attributes.map(({ name = '', example = '' }) => [name, example]));
+  const stele = await startHttpService(t);
+  const event = {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: '{"n":1}',
+  };
+  t.match(await stele.call('/v1/events', event), { status: 201 });
+  t.match(bodyOf(await stele.call('/v1/events'))['events'], [
+    {
+      type: headers['ce-type'],
+      timestamp: headers['ce-time'],
+      metadata: { source: headers['ce-source'], foreignId: headers['ce-id'], subject: 'order/7' },
+      data: { n: 1 },
+    },
+  ]);
+  for (const name of ['ce-id', 'ce-source', 'ce-type', 'ce-specversion']) {
+    const { [name]: _, ...rest } = event.headers as Record<string, string>;
+    t.match(await stele.call('/v1/events', { ...event, headers: rest }), { status: 400 }, `without ${name}`);
+  }
+});
+
+t.test('an event that cannot be shown is documented with its problem', async (t) => {
+  const document = await read('openapi.json');
+  const stele = await startHttpService(t);
+  await append(stele, [{ type: 'A', data: { at: 'here' } }]);
+  const upcast = [{ op: 'set', path: '/at/x', value: 1 }];
+  for (const version of [{ schema: {} }, { schema: {}, upcast }]) {
+    const answer = await stele.call('/v1/types/A/versions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(version),
+    });
+    t.equal(answer.status < 300, true, answer.text);
+  }
+  const [event] = bodyOf(await stele.call('/v1/events?version=latest'))['events'] as Record<
+    string,
+    unknown
+  >[];
+  const schema: unknown = Reflect.get(document.components.schemas, 'Event');
+  const { properties } = schema as { properties: Record<string, { properties: object; examples: object[] }> };
+  const documented = properties['problem'];
+  t.strictSame(Object.keys(documented?.properties ?? {}), Object.keys(event?.['problem'] ?? 'none'));
+  t.strictSame(Object.keys(documented?.examples[0] ?? {}), Object.keys(event?.['problem'] ?? 'none'));
+  t.match(event, { problem: { title: String, detail: String } });
+});
+
 t.test('the schema of an event takes events and nothing else', async (t) => {
   const stele = await startHttpService(t);
   const ajv = new Ajv2020({ strict: true, allErrors: true });

@@ -1,4 +1,5 @@
 import { parseBody, type StoredEvent, type Tags } from '../event.ts';
+import type { ViewProblem } from '../view-problem.ts';
 
 /** A stored event taken apart, as far as other shapes of it need: what is largest, the data, stays text. */
 export interface EventParts extends Omit<StoredEvent, 'body'> {
@@ -8,12 +9,7 @@ export interface EventParts extends Omit<StoredEvent, 'body'> {
   /** JSON text of an object. */
   readonly data: string;
   /** Why it is not as the reader asked for it. */
-  readonly problem?: Problem;
-}
-
-export interface Problem {
-  readonly title: string;
-  readonly detail: string;
+  readonly problem?: ViewProblem;
 }
 
 const DATA = ',"data":';
