@@ -1,4 +1,5 @@
 import { FILE_MUTANTS } from './file-mutants.ts';
+import { REGISTRY_MUTANTS } from './registry-mutants.ts';
 
 /**
  * Faults that people make in event stores, each as small as it was found in the wild, and the tests that have to
@@ -16,10 +17,10 @@ export interface Mutant {
 const GROUP_COMMIT = 'src/store/group-commit.ts';
 const APPEND_SQL = 'migrations/0004-append.sql';
 const WRITER = 'src/store/postgres/writer.ts';
-const FORMING_BATCH = 'src/store/forming-batch.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   ...FILE_MUTANTS,
+  ...REGISTRY_MUTANTS,
   {
     name: 'acknowledge-before-commit',
     why: 'The answer goes out while the batch is on its way, with the positions it will probably get.',
@@ -248,87 +249,6 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: ['test/store/group-commit.test.ts', 'test/store/group-commit-races.test.ts'],
-  },
-  {
-    name: 'guards-before-lock',
-    why: 'A rule is looked at before the lock: two make the one transition that it allows.',
-    edits: [
-      {
-        file: APPEND_SQL,
-        find: `  perform stele.lock_log();
-  select w.epoch, greatest(`,
-        replace: `  select w.epoch, greatest(`,
-      },
-      {
-        file: APPEND_SQL,
-        find: `  -- What reaches below the index and has not failed is not known to hold.
-`,
-        replace: `  perform stele.lock_log();
-  select coalesce(max(l.position), 0) into base from stele.events l;
-`,
-      },
-    ],
-    tests: ['test/contract/guards.test.ts'],
-  },
-  {
-    name: 'guard-decided-in-memory',
-    why: 'What was the last event in memory is taken for the last there is.',
-    edits: [
-      {
-        file: 'src/store/guards.ts',
-        find: `  return types.has(last.type) ? { query, after: head, expect: { types, orNone: true } } : guard;`,
-        replace: `  return types.has(last.type) ? HOLDS : guard;`,
-      },
-    ],
-    tests: ['test/store/group-commit-guards.test.ts', 'test/store/guard-races.test.ts'],
-  },
-  {
-    name: 'guard-deferral-skipped',
-    why: 'Two make one transition in one batch, and both see the state before it.',
-    edits: [
-      {
-        file: FORMING_BATCH,
-        find: `    return this.#matchesAny(checks) || (guards !== undefined && this.#matchesAny(guards));`,
-        replace: `    return this.#matchesAny(checks) || (guards !== undefined && this.#matchesAny([]));`,
-      },
-    ],
-    tests: ['test/store/group-commit-guards.test.ts', 'test/store/guard-races.test.ts'],
-  },
-  {
-    name: 'stale-registry-not-looked-at',
-    why: 'An event is stored under a schema that was replaced while it was on its way.',
-    edits: [
-      {
-        file: APPEND_SQL,
-        find: `  if coalesce(v_registry, 0) <> any (p_registry_revision) then`,
-        replace: `  if false then`,
-      },
-    ],
-    tests: ['test/contract/registry-revision.test.ts'],
-  },
-  {
-    name: 'registry-shares-a-batch',
-    why: 'An append is looked at with the registry as it was before a change that it stands behind.',
-    edits: [
-      {
-        file: FORMING_BATCH,
-        find: `request.registry !== undefined && this.#names.has(REGISTRY_NAME)`,
-        replace: `request.registry !== undefined && this.#names.has(REGISTRY_NAME.toUpperCase())`,
-      },
-    ],
-    tests: ['test/store/group-commit-guards.test.ts', 'test/store/guard-races.test.ts'],
-  },
-  {
-    name: 'added-counts-as-sent',
-    why: 'A request that is sent again is refused because the service adds something else by then.',
-    edits: [
-      {
-        file: 'src/store/replay.ts',
-        find: `  if (added !== undefined) takeOut(members, added);`,
-        replace: `  if (added !== undefined) takeOut(members, []);`,
-      },
-    ],
-    tests: ['test/store/replay.test.ts'],
   },
   {
     name: 'place-behind-not-looked-at',
