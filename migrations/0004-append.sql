@@ -143,7 +143,8 @@ end $$;
 -- match of all of them is of one of these types; `n` is what becomes of it where there is none. `t` and `w` are null or
 -- an index, from 1, of p_type_sets, whose texts are arrays of the numbers of types: a rule asks the same of every event,
 -- and its types are many. One match is enough to know, so each is looked up from the end where it is likely to stand:
--- what has to be there is mostly what a tag began with.
+-- what has to be there is mostly what a tag began with. p_guards_after is the lowest `after` of those that hold where nothing is
+-- found, or -1 where there is one that does not.
 --
 -- The requests in p_registry_request are refused where the registry does not have their p_registry_revision.
 --
@@ -178,6 +179,7 @@ create function stele.append(
   p_checks text,
   p_checks_after bigint,
   p_guards text,
+  p_guards_after bigint,
   p_type_sets text[],
   p_registry_request integer[],
   p_registry_revision bigint[],
@@ -277,7 +279,7 @@ begin
 
   v_settled := v_refused;
 
-  if least(p_ones_after, p_checks_after) < v_open or p_guards is not null then
+  if least(p_ones_after, p_checks_after, p_guards_after) < v_open then
     select coalesce(array_agg(t.id), '{}') into v_system from stele.types t where t.type >= '$' and t.type < '%';
   end if;
 
@@ -312,13 +314,13 @@ begin
     if v_found is not null then v_parts := v_parts || v_found; else v_refused := coalesce(v_refused, '{}'); end if;
   end if;
 
-  if p_guards is not null then
+  if p_guards_after < v_open then
     with item as materialized (
       select g.r, g.c, g.a, g.g as tags, g.w, g.n, cardinality(g.g) = 1 as is_one, g.w is not null as is_last,
              p_type_sets[g.t]::integer[] as types
         from json_to_recordset(p_guards::json)
              g(r integer, c integer, a bigint, t integer, g text[], w integer, n boolean)
-       where g.r <> all (v_settled)
+       where g.r <> all (v_settled) and (g.a < v_open or not g.n)
     ), found as (
       select distinct on (i.r, i.c) i.r, i.c, i.a, i.w, i.n, i.is_last, m.position, m.type
         from item i left join lateral (

@@ -103,6 +103,8 @@ export const LIMITS = {
   windowCharactersMax: 32 * MIB,
   /** So many events that nobody asked about are indexed at once at most, which takes about a millisecond. */
   windowUnaskedMax: 1024,
+  /** Values of tags of which the last event is remembered, see `store/last-seen.ts`: some 200 bytes each. */
+  lastSeenTermsMax: 65_536,
 
   // Figures of the store that are looked up for the metrics (capacity.ts): how old they may be, and how long
   // whoever wants to see them waits for new ones.

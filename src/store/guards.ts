@@ -1,4 +1,4 @@
-import type { Check } from '../model/query.ts';
+import type { Check, LastIn } from '../model/query.ts';
 import type { Pending } from './append-queue.ts';
 import type { AppendRequest } from './store.ts';
 import type { Recent, Window } from './window.ts';
@@ -18,12 +18,28 @@ const HOLDS: Check = { query: { items: [] }, after: Number.MAX_SAFE_INTEGER };
 export function advancedGuard<E extends Recent>(guard: Check, window: Window<E>, head: number): Check {
   const { query, after, expect } = guard;
   if (after >= head) return guard;
+  const [item, ...others] = query.items ?? [];
+  const [term, ...more] = item?.terms ?? [];
+  if (typeof expect === 'object' && term !== undefined && others.length === 0 && more.length === 0) {
+    const known = window.lastSeen.of(term, item?.types);
+    return known === undefined ? guard : advancedLast(guard, expect, known);
+  }
   const last = window.last(guard);
   if (last === undefined) return after < window.start ? guard : { ...guard, after: head };
   if (expect === undefined) return guard;
   if (expect === 'some') return HOLDS;
   const { types } = expect;
   return types.has(last.type) ? { query, after: head, expect: { types, orNone: true } } : guard;
+}
+
+function advancedLast(
+  guard: Check,
+  { types }: LastIn,
+  last: { position: number; type: string; until: number },
+): Check {
+  if (last.until <= guard.after) return guard;
+  if (last.position <= guard.after) return { ...guard, after: last.until };
+  return types.has(last.type) ? { ...guard, after: last.until, expect: { types, orNone: true } } : guard;
 }
 
 /** The request as the store is to see it: checks start from where they are known to hold. */

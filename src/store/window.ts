@@ -1,6 +1,7 @@
 import { LIMITS } from '../limits.ts';
 import { type Filter, matchesFilter, type Selectable } from '../model/filter.ts';
 import { type Check, type CompiledItem, isSystemType, matchesItem, type Placed } from '../model/query.ts';
+import { LastSeen } from './last-seen.ts';
 
 /** An event as the window keeps it. */
 export interface Recent extends Selectable {
@@ -21,6 +22,8 @@ export interface Recent extends Selectable {
  * generation is also full when that many of its events have not been asked about.
  */
 export class Window<E extends Recent = Recent> {
+  /** Of single values, for longer than the window. */
+  readonly lastSeen = new LastSeen();
   readonly #eventsMax: number;
   readonly #charactersMax: number;
   #older: Generation<E> | undefined;
@@ -46,6 +49,7 @@ export class Window<E extends Recent = Recent> {
     this.#older = undefined;
     this.#younger = new Generation(position);
     this.#characters = 0;
+    this.lastSeen.interrupt();
   }
 
   add(event: E): void {
@@ -58,6 +62,7 @@ export class Window<E extends Recent = Recent> {
     }
     this.#characters += event.body.length;
     this.#younger.add(event);
+    this.lastSeen.add(event);
   }
 
   /** Positions above `after` that match, ascending, at most `limit`. Complete only from `start` on. */

@@ -32,10 +32,16 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/store/guards.ts',
-        find: `  return types.has(last.type) ? { query, after: head, expect: { types, orNone: true } } : guard;`,
+        find: `  return types.has(last.type) ? { ...guard, after: last.until, expect: { types, orNone: true } } : guard;`,
         replace: `  return types.has(last.type) ? HOLDS : guard;`,
       },
     ],
+    tests: ['test/store/group-commit-guards.test.ts', 'test/store/guard-races.test.ts'],
+  },
+  {
+    name: 'last-seen-through-a-gap',
+    why: 'What others have appended meanwhile is taken for nothing, and a step that they made is made again.',
+    edits: [{ file: 'src/store/window.ts', find: `    this.lastSeen.interrupt();\n`, replace: '' }],
     tests: ['test/store/group-commit-guards.test.ts', 'test/store/guard-races.test.ts'],
   },
   {

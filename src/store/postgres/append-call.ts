@@ -63,7 +63,7 @@ export function typesIn({ events, guards = [] }: AppendRequest): string[] {
   return [...events.map(({ type }) => type), ...sets.flatMap((types) => [...types])];
 }
 
-/** Arguments 3 to 34 of `append`, in its order. */
+/** Arguments 3 to 35 of `append`, in its order. */
 export function encodeAppend(
   requests: readonly AppendRequest[],
   behind: Behind | undefined,
@@ -95,6 +95,7 @@ export function encodeAppend(
   let checksAfter = Number.MAX_SAFE_INTEGER;
   const expected: object[] = [];
   const sets = new TypeSets(numbers);
+  let guardsAfter = Number.MAX_SAFE_INTEGER;
   const registryRequest: number[] = [];
   const registryRevision: number[] = [];
   const keys: object[] = [];
@@ -145,7 +146,11 @@ export function encodeAppend(
       for (const [index, guard] of guards.entries()) {
         const c = request.checks.length + index;
         if (guard.expect === undefined) expectNone(r, c, guard);
-        else expected.push(...expectedItems(r, c, guard, sets));
+        else {
+          expected.push(...expectedItems(r, c, guard, sets));
+          const holdsOfNone = guard.expect !== 'some' && guard.expect.orNone;
+          guardsAfter = Math.min(guardsAfter, holdsOfNone ? guard.after : -1);
+        }
       }
     }
     if (registry !== undefined) {
@@ -181,6 +186,7 @@ export function encodeAppend(
     checks.length === 0 ? null : JSON.stringify(checks),
     checksAfter,
     expected.length === 0 ? null : JSON.stringify(expected),
+    guardsAfter,
     expected.length === 0 ? null : textArray(sets.texts),
     registryRequest.length === 0 ? null : int4Array(registryRequest),
     registryRequest.length === 0 ? null : int8Array(registryRevision),

@@ -205,7 +205,7 @@ export class Writer {
         name: 'append',
         text: `select base, recorded, clock_behind, refused from ${this.#options.schema}.append(
                  $1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,
-                 $20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34)`,
+                 $20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35)`,
         values: [this.#writer, session.epoch, ...encoded],
         rowMode: 'array',
       })
