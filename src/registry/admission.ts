@@ -72,7 +72,8 @@ export class Admission {
     for (let attempt = 0; attempt < LIMITS.registryTriesMax; attempt += 1) {
       const { state } = this.#registry;
       if (attempt > 0) this.#metrics.admissionRetries.inc();
-      const { events, findings } = await this.#examine(request, state);
+      const examination = this.#examine(request, state);
+      const { events, findings } = examination instanceof Promise ? await examination : examination;
       if (findings.some(isRefused)) {
         if (await this.#hasChanged(state, arrivedMs)) continue;
         // Who imports has looked that up before.
@@ -118,12 +119,10 @@ export class Admission {
     state: RegistryState,
   ): Promise<Admitted | undefined> {
     const guards = state.rules.size === 0 ? [] : this.#bookOf(state).guards(events);
-    const answer = await this.#appender.append({
-      ...request,
-      events,
-      registry: state.revision,
-      ...(guards.length === 0 ? {} : { guards: guards.map(({ check }) => check) }),
-    });
+    const admitted = { ...request, events, registry: state.revision };
+    const answer = await this.#appender.append(
+      guards.length === 0 ? admitted : { ...admitted, guards: guards.map(({ check }) => check) },
+    );
     switch (answer.kind) {
       case 'stored':
       case 'passed':

@@ -32,7 +32,9 @@ export class EventDraft {
   }
 
   get version(): number {
-    return this.#content?.version ?? Number.parseInt(this.#event.body.slice(VERSION.length), 10);
+    const { body } = this.#event;
+    // Most types have had no other yet.
+    return body.startsWith(FIRST) ? 1 : Number.parseInt(body.slice(VERSION.length), 10);
   }
 
   get tags(): Content['tags'] {
@@ -91,6 +93,7 @@ export class EventDraft {
  * of a string the quotes would be escaped.
  */
 const VERSION = '"version":';
+const FIRST = '"version":1,';
 const TAGS = ',"tags":{';
 const METADATA = ',"metadata":{';
 const DATA = '},"data":{';

@@ -54,48 +54,79 @@ export class Examiner {
     return state.types.size > 0 || this.#isClosed || this.#enrichment.isForAll;
   }
 
-  async examine(events: readonly NewEvent[], state: RegistryState): Promise<Examination> {
-    const completed: NewEvent[] = [];
-    const findings: Finding[] = [];
+  /** At once, but for what takes long. */
+  examine(events: readonly NewEvent[], state: RegistryState): Examination | Promise<Examination> {
+    const [only] = events;
+    if (only === undefined || events.length > 1) return this.#examineAll(events, state);
+    const looked = this.#lookAt(only, state);
+    return looked instanceof Promise ? looked.then((one) => examined([one])) : examined([looked]);
+  }
+
+  async #examineAll(events: readonly NewEvent[], state: RegistryState): Promise<Examination> {
+    const all: Looked[] = [];
     let turnMs = performance.now();
     for (const [index, event] of events.entries()) {
       if (index % LOOK_AT_CLOCK_EVENTS === 0 && performance.now() - turnMs > TURN_MS) {
         await new Promise((resolve) => setImmediate(resolve));
         turnMs = performance.now();
       }
-      const type = state.types.get(event.type);
-      const draft = new EventDraft(event);
-      if (this.#enrichment.concerns(type)) this.#enrichment.enrich(draft, type);
-      completed.push(draft.finish());
-      const finding =
-        type === undefined ? this.#unknown(event.type) : await this.#violation(draft, type, type.enforcement);
-      if (finding !== undefined) findings.push({ event: index, ...finding });
+      const looked = this.#lookAt(event, state);
+      all.push(looked instanceof Promise ? await looked : looked);
     }
-    return { events: completed, findings };
+    return examined(all);
   }
 
-  #unknown(type: string): Omit<Finding, 'event'> | undefined {
+  #lookAt(event: NewEvent, state: RegistryState): Looked | Promise<Looked> {
+    const type = state.types.get(event.type);
+    const draft = new EventDraft(event);
+    if (this.#enrichment.concerns(type)) this.#enrichment.enrich(draft, type);
+    const completed = draft.finish();
+    if (type === undefined) return { event: completed, wrong: this.#unknown(event.type) };
+    const wrong = this.#violation(draft, type, type.enforcement);
+    return wrong instanceof Promise
+      ? wrong.then((found) => ({ event: completed, wrong: found }))
+      : { event: completed, wrong };
+  }
+
+  #unknown(type: string): Wrong | undefined {
     if (!this.#isClosed) return undefined;
     const faults = [{ pointer: '/type', detail: 'is not a registered type' }];
     return { code: 'UNKNOWN_EVENT_TYPE', type, version: 0, enforcement: 'enforce', faults };
   }
 
-  async #violation(
+  #violation(
     draft: EventDraft,
     { type, versions }: EventType,
     enforcement: Enforcement,
-  ): Promise<Omit<Finding, 'event'> | undefined> {
+  ): Wrong | undefined | Promise<Wrong | undefined> {
     if (enforcement === 'off' || versions.length === 0) return undefined;
     const { version } = draft;
+    const violation = (faults: readonly Fault[]): Wrong | undefined =>
+      faults.length === 0 ? undefined : { code: 'SCHEMA_VIOLATION', type, version, enforcement, faults };
     const known = versions[version - 1];
     if (known === undefined) {
-      const faults = [{ pointer: '/version', detail: `is not registered: the latest is ${versions.length}` }];
-      return { code: 'SCHEMA_VIOLATION', type, version, enforcement, faults };
+      return violation([
+        { pointer: '/version', detail: `is not registered: the latest is ${versions.length}` },
+      ]);
     }
-    const compiled = this.#schemas.of(type, known);
-    const check = compiled instanceof Promise ? await compiled : compiled;
-    const found = check(draft);
-    const faults = found instanceof Promise ? await found : found;
-    return faults.length === 0 ? undefined : { code: 'SCHEMA_VIOLATION', type, version, enforcement, faults };
+    const check = this.#schemas.of(type, known);
+    if (check instanceof Promise) return check.then(async (compiled) => violation(await compiled(draft)));
+    const faults = check(draft);
+    return faults instanceof Promise ? faults.then(violation) : violation(faults);
   }
+}
+
+type Wrong = Omit<Finding, 'event'>;
+
+/** One event, completed, and what is wrong with it. */
+interface Looked {
+  readonly event: NewEvent;
+  readonly wrong: Wrong | undefined;
+}
+
+const NO_FINDINGS: readonly Finding[] = [];
+
+function examined(all: readonly Looked[]): Examination {
+  const findings = all.flatMap(({ wrong }, event) => (wrong === undefined ? [] : [{ event, ...wrong }]));
+  return { events: all.map(({ event }) => event), findings: findings.length === 0 ? NO_FINDINGS : findings };
 }

@@ -34,7 +34,7 @@ export class JudgedRequest {
   readonly guards: Guard[] = [];
   /** Nothing that is found out later can change the answer. */
   isBroken = false;
-  readonly #notes = new Map<string, string>();
+  #notes: Map<string, string> | undefined;
   #byTerm: Map<string, number[]> | undefined;
   #parsed: { readonly index: number; readonly members: unknown } | undefined;
 
@@ -62,6 +62,7 @@ export class JudgedRequest {
   note(rule: string, about: string, text: string): string | undefined {
     if (this.events.length === 1) return undefined;
     const key = `${rule}\0${about}`;
+    this.#notes ??= new Map();
     const before = this.#notes.get(key);
     this.#notes.set(key, text);
     return before;

@@ -64,12 +64,17 @@ export function faultsOfEvent(
   content: Content,
   validators: EventValidators,
 ): readonly Fault[] | Promise<readonly Fault[]> {
-  const found = MEMBERS.map(
-    (member) => validators[member]?.validate(contentOf(content, member)) ?? NO_FAULTS,
-  );
-  return found.some((faults) => faults instanceof Promise)
-    ? Promise.all(found).then(joined)
-    : joined(found as readonly (readonly Fault[])[]);
+  const found: (readonly Fault[] | Promise<readonly Fault[]>)[] = [];
+  let isLong = false;
+  let isValid = true;
+  for (const member of MEMBERS) {
+    const faults = validators[member]?.validate(contentOf(content, member)) ?? NO_FAULTS;
+    if (faults instanceof Promise) isLong = true;
+    else if (faults.length > 0) isValid = false;
+    found.push(faults);
+  }
+  if (isLong) return Promise.all(found).then(joined);
+  return isValid ? NO_FAULTS : joined(found as readonly (readonly Fault[])[]);
 }
 
 /** Tags and metadata that an event leaves out are empty ones. */
@@ -78,7 +83,6 @@ function contentOf(content: Content, member: (typeof MEMBERS)[number]): unknown 
 }
 
 function joined(found: readonly (readonly Fault[])[]): readonly Fault[] {
-  if (found.every((faults) => faults.length === 0)) return NO_FAULTS;
   return found
     .flatMap((faults, index) =>
       faults.map(({ pointer, detail }) => ({ pointer: `/${MEMBERS[index]}${pointer}`, detail })),

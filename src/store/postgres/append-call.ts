@@ -51,10 +51,12 @@ export interface TypeNumbers {
 }
 
 /** The sets of types that a guard names, which are sent as numbers. */
-export function typeSetsOf({ query, expect }: Check): ReadonlySet<string>[] {
-  if (expect === undefined) return [];
-  const sets = (query.items ?? []).flatMap(({ types }) => types ?? []);
-  return expect === 'some' ? sets : [...sets, expect.types];
+export function typeSetsOf({ query: { items = [] }, expect }: Check): ReadonlySet<string>[] {
+  const sets: ReadonlySet<string>[] = [];
+  if (expect === undefined) return sets;
+  for (const { types } of items) if (types !== undefined) sets.push(types);
+  if (expect !== 'some') sets.push(expect.types);
+  return sets;
 }
 
 /** Every type that needs a number before a request can be sent. */
