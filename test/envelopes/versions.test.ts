@@ -4,7 +4,7 @@ import { media } from '../helpers/backends.ts';
 import { bodyOf, type HttpService, openSocket, startHttpService } from '../helpers/http-service.ts';
 import { append, linesOf, pageOf, post, refusal } from '../routes/stage.ts';
 import type { Json } from './shapes.ts';
-import { ok, SHAPES } from './stage.ts';
+import { ONE, ok, SHAPES, sent } from './stage.ts';
 
 /** A type of three versions: the name becomes the title, then there is a number, then it moves into the title. */
 async function register(stele: HttpService, type = 'A'): Promise<void> {
@@ -122,6 +122,11 @@ t.test('in every shape, with the problem in it', async (t) => {
         ? { steleproblem: String }
         : { stele: { problem: { title: String, detail: String } } },
     );
+    const elsewhere = await startHttpService(t);
+    const id = await sent(elsewhere, ONE[shape], problem);
+    const passedOn = bodyOf(ok(await elsewhere.call(`/v1/events/${id}`)));
+    t.match(passedOn, { data: { name: 'a text' } }, 'it can be sent on as it was read');
+    t.notMatch(JSON.stringify(passedOn), /problem/, 'and the problem is none of it');
   }
   const binary = await stele.call(`/v1/events/${good?.id}?version=latest&envelope=cloudevents-binary`);
   t.match(ok(binary), { headers: { 'ce-steleversion': '3', 'content-type': 'application/json' } });

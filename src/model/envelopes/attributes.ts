@@ -128,9 +128,10 @@ function readSteleAttribute(
         draft.setMetadata(member, sent?.raw(member), pointerTo(at, member));
       return;
     }
-    // Where the event stood in a log that it was read from: its place in this one is another.
+    // Where the event stood in a log that it was read from, and why it was shown there as it is: here that is another thing.
     case 'steleposition':
     case 'stelerecordedat':
+    case 'steleproblem':
       return;
     default:
       faults.addAt(at, 'is a name that is reserved for what Stele says itself');

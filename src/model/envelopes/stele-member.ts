@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { LIMITS } from '../../limits.ts';
 import { Tags } from '../event.ts';
+import { ViewProblem } from '../view-problem.ts';
 import type { DraftEvent } from './draft.ts';
 import type { EventParts } from './parts.ts';
 import type { Rest } from './rest.ts';
@@ -32,6 +33,8 @@ export const SteleMember = Type.Object(
           'Members of the metadata that do not exist: the shape says them because it has to say something.',
       }),
     ),
+    // Taken and not stored, so that what was read can be sent on.
+    problem: Type.Optional(ViewProblem),
   },
   { additionalProperties: false, description: 'What this shape of an event has no place for.' },
 );
