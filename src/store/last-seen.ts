@@ -1,5 +1,6 @@
 import { LIMITS } from '../limits.ts';
 import { isSystemType, type Placed } from '../model/query.ts';
+import { AskedKeys } from './asked-keys.ts';
 
 type Types = ReadonlySet<string> | undefined;
 
@@ -21,8 +22,6 @@ interface Run {
 
 /** Of one term few rules ask. */
 const SIGHTS_MAX = 4;
-/** Of more keys than that every term is looked up. */
-const KEYS_MAX = 8;
 
 /**
  * The last event of each value of a tag that a lifecycle asks about.
@@ -38,8 +37,7 @@ export class LastSeen {
   readonly #termsMax: number;
   #older = new Map<string, Sight[]>();
   #younger = new Map<string, Sight[]>();
-  /** What the terms begin with that somebody has asked about: few of those of an event do. */
-  #keys: string[] = [];
+  readonly #asked = new AskedKeys();
   #run: Run = { end: 0 };
 
   constructor(termsMax: number = LIMITS.lastSeenTermsMax) {
@@ -56,7 +54,7 @@ export class LastSeen {
     this.#run.end = event.position;
     if (this.#younger.size === 0) return;
     for (const term of event.terms) {
-      if (!this.#isAsked(term)) continue;
+      if (!this.#asked.has(term)) continue;
       const sights = this.#younger.get(term) ?? this.#older.get(term);
       if (sights === undefined) continue;
       for (const sight of sights) {
@@ -91,20 +89,9 @@ export class LastSeen {
       this.#older = this.#younger;
       this.#younger = new Map();
     }
-    if (!this.#isAsked(term)) this.#note(term);
+    if (!this.#asked.has(term)) this.#asked.add(term);
     const sights = this.#older.get(term) ?? [];
     this.#younger.set(term, sights);
     return sights;
-  }
-
-  #isAsked(term: string): boolean {
-    for (const key of this.#keys) if (term.startsWith(key)) return true;
-    return false;
-  }
-
-  #note(term: string): void {
-    const key = this.#keys.length < KEYS_MAX ? term.slice(0, term.indexOf(':') + 1) : '';
-    if (key === '') this.#keys = [];
-    this.#keys.push(key);
   }
 }

@@ -1,6 +1,7 @@
 import { LIMITS } from '../limits.ts';
 import { type Filter, matchesFilter, type Selectable } from '../model/filter.ts';
 import { type Check, type CompiledItem, isSystemType, matchesItem, type Placed } from '../model/query.ts';
+import { AskedKeys } from './asked-keys.ts';
 import { LastSeen } from './last-seen.ts';
 
 /** An event as the window keeps it. */
@@ -94,14 +95,10 @@ export class Window<E extends Recent = Recent> {
   }
 }
 
-/** Questions about more keys than that are answered from an index of all terms. */
-const KEYS_MAX = 8;
-
 /**
  * A run of events with an index; also what a forming batch checks its later requests against.
  *
- * An event has some six terms, and conditions ask about one or two of the keys: only the terms of keys that somebody has
- * asked about are indexed, and types once somebody has asked about them alone.
+ * Only the terms of keys that somebody has asked about are indexed, and types once somebody has asked about them alone.
  */
 export class Generation<E extends Placed> {
   /** Exclusive: the position before the first event. */
@@ -109,8 +106,8 @@ export class Generation<E extends Placed> {
   readonly #all: E[] = [];
   readonly #byTerm = new Map<string, E[]>();
   #byType: Map<string, E[]> | undefined;
-  /** What the indexed terms begin with: `issueId:`. */
-  #keys: string[] = [];
+  /** Of what keys the terms are indexed. */
+  readonly #asked = new AskedKeys();
   /** How many events, from the first on, are in the maps. */
   #indexed = 0;
 
@@ -135,7 +132,7 @@ export class Generation<E extends Placed> {
     for (; this.#indexed < this.#all.length; this.#indexed += 1) {
       const event = this.#all[this.#indexed] as E;
       if (this.#byType !== undefined) push(this.#byType, event.type, event);
-      for (const key of this.#keys) this.#indexTerms(event, key);
+      for (const key of this.#asked) this.#indexTerms(event, key);
     }
   }
 
@@ -144,13 +141,9 @@ export class Generation<E extends Placed> {
   }
 
   #ofTerm(term: string): E[] | undefined {
-    if (!this.#keys.some((key) => term.startsWith(key))) {
-      const key = this.#keys.length < KEYS_MAX ? term.slice(0, term.indexOf(':') + 1) : '';
-      if (key === '') {
-        this.#keys = [];
-        this.#byTerm.clear();
-      }
-      this.#keys.push(key);
+    if (!this.#asked.has(term)) {
+      const key = this.#asked.add(term);
+      if (key === '') this.#byTerm.clear();
       for (let n = 0; n < this.#indexed; n += 1) this.#indexTerms(this.#all[n] as E, key);
     }
     return this.#byTerm.get(term);
