@@ -1,8 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { EventInput, Metadata, Tags } from '../model/event.ts';
 import { EventFilter } from '../model/filter.ts';
 import { embedded, holdsReference, isBeyondDraft7 } from './async-api-schemas.ts';
 import type { EventType, JsonSchema, TypeVersion } from './event-type.ts';
+import { Pace } from './pace.ts';
 import type { RegistryState } from './registry-state.ts';
 
 /**
@@ -16,8 +16,6 @@ import type { RegistryState } from './registry-state.ts';
  * A thousand types take about a second, in which others are served meanwhile.
  */
 export const ASYNC_API_VERSION = '3.1.0';
-/** How long the event loop is held in one go, one type at least. */
-const TURN_MS = 10;
 const JSON_SCHEMA_2020 = 'application/schema+json;version=draft-2020-12';
 
 export type Members = Record<string, unknown>;
@@ -29,12 +27,10 @@ export async function asyncApiDocument(
   const types = [...state.types.values()].sort((a, b) => (a.type < b.type ? -1 : 1));
   const keys = keysOf(types);
   const described: Described[] = [];
-  let turnMs = performance.now();
+  const pace = new Pace();
   for (const type of types) {
     described.push(describe(type, keys.get(type.type) ?? type.type));
-    if (performance.now() - turnMs < TURN_MS) continue;
-    await turn();
-    turnMs = performance.now();
+    if (pace.isOver) await pace.next();
   }
   const messages = Object.fromEntries(described.map(({ key, received }) => [key, received]));
   return {

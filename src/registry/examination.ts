@@ -3,6 +3,7 @@ import type { NewEvent } from '../model/event.ts';
 import type { Enrichment } from './enrichment.ts';
 import { EventDraft } from './event-draft.ts';
 import type { Enforcement, EventType } from './event-type.ts';
+import { Pace } from './pace.ts';
 import type { RegistryState } from './registry-state.ts';
 import type { TypeSchemas } from './type-schemas.ts';
 
@@ -24,8 +25,6 @@ export interface Examination {
   readonly findings: readonly Finding[];
 }
 
-/** Longer than this a request does not keep others from theirs. */
-const TURN_MS = 10;
 const LOOK_AT_CLOCK_EVENTS = 32;
 
 /** Looks at events by what is registered: adds what is to be added to them, and compares them with their schemas. */
@@ -64,12 +63,9 @@ export class Examiner {
 
   async #examineAll(events: readonly NewEvent[], state: RegistryState): Promise<Examination> {
     const all: Looked[] = [];
-    let turnMs = performance.now();
+    const pace = new Pace();
     for (const [index, event] of events.entries()) {
-      if (index % LOOK_AT_CLOCK_EVENTS === 0 && performance.now() - turnMs > TURN_MS) {
-        await new Promise((resolve) => setImmediate(resolve));
-        turnMs = performance.now();
-      }
+      if (index % LOOK_AT_CLOCK_EVENTS === 0 && pace.isOver) await pace.next();
       const looked = this.#lookAt(event, state);
       all.push(looked instanceof Promise ? await looked : looked);
     }

@@ -1,7 +1,7 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Fault } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { parseBody, type StoredEvent } from '../model/event.ts';
+import { Pace } from './pace.ts';
 import type { Validator } from './schema-compiler.ts';
 
 /**
@@ -25,8 +25,6 @@ export interface EventValidators {
 
 const MEMBERS = ['data', 'tags', 'metadata'] as const;
 const NO_FAULTS: readonly Fault[] = [];
-/** How long the event loop is held in one go, one event at least. */
-const TURN_MS = 10;
 
 /** @param options.failingMax how many failing events are told; all that come are tested and counted. */
 export async function testSample(
@@ -37,13 +35,10 @@ export async function testSample(
   const failing: FailingEvent[] = [];
   let tested = 0;
   let failed = 0;
-  let since = performance.now();
+  const pace = new Pace();
   for await (const { id, position, body } of events) {
     signal?.throwIfAborted();
-    if (performance.now() - since > TURN_MS) {
-      await turn();
-      since = performance.now();
-    }
+    if (pace.isOver) await pace.next();
     tested += 1;
     const errors = await faultsOfEvent(parseBody(body), validators);
     if (errors.length === 0) continue;
@@ -68,7 +63,7 @@ export function faultsOfEvent(
   let isLong = false;
   let isValid = true;
   for (const member of MEMBERS) {
-    const faults = validators[member]?.validate(contentOf(content, member)) ?? NO_FAULTS;
+    const faults = validators[member]?.(contentOf(content, member)) ?? NO_FAULTS;
     if (faults instanceof Promise) isLong = true;
     else if (faults.length > 0) isValid = false;
     found.push(faults);

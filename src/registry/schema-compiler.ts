@@ -8,12 +8,11 @@ import { SchemaThread } from './schema-thread.ts';
 import type { SchemaQuestion } from './schema-worker.ts';
 import { type BoundedValidator, makeValidator } from './validator.ts';
 
-export interface Validator {
-  /** Undefined where it would hold the event loop for more than some 5 ms: `validationUnitsAtOnce`. */
-  readonly atOnce: BoundedValidator;
-  /** At once where that is no longer than the event loop is held, else by the thread. */
-  validate(value: unknown): readonly Fault[] | Promise<readonly Fault[]>;
-}
+/**
+ * What is wrong with a value, place by place; nothing where it is valid. At once where that takes no longer than the event loop may
+ * be held (`validationUnitsAtOnce`, some 5 ms), else by the thread.
+ */
+export type Validator = (value: unknown) => readonly Fault[] | Promise<readonly Fault[]>;
 
 export const TOO_MANY_STEPS: readonly Fault[] = [
   { pointer: '', detail: 'takes more steps to check against its schema than are allowed' },
@@ -95,10 +94,7 @@ export class SchemaCompiler {
       isExplosive ||= faults === undefined;
       return faults ?? TOO_MANY_STEPS;
     };
-    return {
-      atOnce,
-      validate: (value) => (isExplosive ? undefined : atOnce(value)) ?? inThread(value),
-    };
+    return (value) => (isExplosive ? undefined : atOnce(value)) ?? inThread(value);
   }
 
   /** In its turn. @throws StoreError OVERLOADED where too many wait. */

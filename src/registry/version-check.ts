@@ -94,13 +94,13 @@ export async function checkVersion(
 async function upcastFaults(
   operations: NonNullable<VersionInput['upcast']>,
   { examples }: TypeVersion,
-  { data: validator }: EventValidators,
+  { data: validate }: EventValidators,
 ): Promise<Fault[]> {
   const faults: Fault[] = [];
   for (const [index, { data }] of examples.entries()) {
     const what = `of example ${index} of the version before`;
     try {
-      const [fault] = (await validator?.validate(upcast(data, [operations]))) ?? [];
+      const [fault] = (await validate?.(upcast(data, [operations]))) ?? [];
       if (fault === undefined) continue;
       const detail = `makes ${what} what the schema refuses: ${`${fault.pointer} ${fault.detail}`.trim()}`;
       faults.push({ pointer: '/upcast', detail });

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 import { testSample } from '../../src/registry/sample.ts';
-import { unthreaded } from './validator-of.ts';
+import { validatorOf } from './validator-of.ts';
 
 async function* stored(count: number) {
   for (let position = 1; position <= count; position += 1) {
@@ -16,8 +16,8 @@ async function* stored(count: number) {
 
 t.test('stored events are tested against new schemas, and the failing ones are told', async (t) => {
   const validators = {
-    data: unthreaded({ properties: { n: { maximum: 7 } } }),
-    tags: unthreaded({ required: ['k', 'l'] }),
+    data: validatorOf({ properties: { n: { maximum: 7 } } }),
+    tags: validatorOf({ required: ['k', 'l'] }),
   };
   const { tested, failing } = await testSample(stored(10), { data: validators.data }, { failingMax: 2 });
   t.equal(tested, 10);
@@ -34,7 +34,7 @@ t.test('stored events are tested against new schemas, and the failing ones are t
 });
 
 t.test('a long sample lets others have their turn, and can be given up', async (t) => {
-  const data = unthreaded({ properties: { items: { items: { pattern: '^item [0-9]+$' } } } });
+  const data = validatorOf({ properties: { items: { items: { pattern: '^item [0-9]+$' } } } });
   let isDone = false;
   let turns = 0;
   const done = testSample(stored(10_000), { data }, { failingMax: 10 }).finally(() => {

@@ -2,15 +2,9 @@ import type { Fault } from '../../src/errors.ts';
 import type { JsonSchema } from '../../src/registry/event-type.ts';
 import { faultsInPlace } from '../../src/registry/in-place.ts';
 import { Pattern } from '../../src/registry/pattern.ts';
-import { TOO_MANY_STEPS, type Validator } from '../../src/registry/schema-compiler.ts';
+import { TOO_MANY_STEPS } from '../../src/registry/schema-compiler.ts';
 import { readSchema } from '../../src/registry/schema-document.ts';
 import { makeValidator } from '../../src/registry/validator.ts';
-
-/** The same as the service has it, which never needs its thread. */
-export function unthreaded(schema: JsonSchema): Validator {
-  const validate = validatorOf(schema);
-  return { atOnce: validate, validate };
-}
 
 /** The validator of a schema that is known to be good, without the thread. */
 export function validatorOf(schema: JsonSchema): (value: unknown) => readonly Fault[] {
