@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Fault } from '../errors.ts';
+import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { SchemaAnswer, SchemaQuestion } from './schema-worker.ts';
 
@@ -47,7 +47,7 @@ export class SchemaThread {
    * What is wrong with a schema, or with a value of one that was found good; undefined where a validation takes more than it may.
    * One question at a time.
    *
-   * @throws Error where the thread cannot be started or fails.
+   * @throws StoreError OVERLOADED where a validation is not done in ten seconds; Error where the thread cannot be started or fails.
    */
   async faultsOf(question: SchemaQuestion): Promise<readonly Fault[] | undefined> {
     clearTimeout(this.#idle);
@@ -93,7 +93,8 @@ export class SchemaThread {
     });
     if (outcome === 'slow') {
       await this.stop();
-      if (!isTrial) return undefined;
+      // The steps of a validation are counted, so that it is the machine that is slow: the event may be a good one.
+      if (!isTrial) throw new StoreError('OVERLOADED', 'The machine is too busy to validate the event.');
       return [{ pointer: '', detail: `takes more than ${LIMITS.schemaCompileMs / 1000} s to compile` }];
     }
     if (!(outcome instanceof Error)) return outcome;

@@ -13,8 +13,9 @@ import { startHttpService } from '../helpers/http-service.ts';
 const HOSTILE = new URL(
   `data:text/javascript,${encodeURIComponent(`
     import { parentPort } from 'node:worker_threads';
-    parentPort.on('message', ({ schema }) => {
-      const { title } = JSON.parse(schema);
+    parentPort.on('message', ({ schema, value }) => {
+      const { title, $comment } = JSON.parse(schema);
+      while (value !== undefined && $comment === 'endless');
       const kept = [];
       while (title === 'endless');
       while (title === 'greedy') kept.push(new Array(1_000_000).fill(1.5));
@@ -71,3 +72,15 @@ for (const { title, detail } of [
     t.ok(await schemas.compile({ title: 'one more' }, { name: 'C data' }));
   });
 }
+
+t.test('a validation that does not end in time is no verdict on the event', async (t) => {
+  const { schemas } = await start(t);
+  const validate = await schemas.compile(
+    { $comment: 'endless', items: { type: 'string' } },
+    { name: 'A data' },
+  );
+  const long = Array.from({ length: 200_000 }, () => 'text');
+  await t.rejects(Promise.resolve(validate(long)), { code: 'OVERLOADED' });
+  t.strictSame(validate(['text']), [], 'what takes no time is validated as before');
+  t.ok(await schemas.compile({ title: 'one more' }, { name: 'B data' }), 'and the thread is there again');
+});
