@@ -143,8 +143,8 @@ end $$;
 -- match of all of them is of one of these types; `n` is what becomes of it where there is none. `t` and `w` are null or
 -- an index, from 1, of p_type_sets, whose texts are arrays of the numbers of types: a rule asks the same of every event,
 -- and its types are many. One match is enough to know, so each is looked up from the end where it is likely to stand:
--- what has to be there is mostly what a tag began with. p_guards_after is the lowest `after` of those that hold where nothing is
--- found, or -1 where there is one that does not.
+-- what has to be there is mostly what a tag began with. p_guards_after is the lowest `after` of those that hold where
+-- nothing is found, or -1 where there is one that does not.
 --
 -- The requests in p_registry_request are refused where the registry does not have their p_registry_revision.
 --

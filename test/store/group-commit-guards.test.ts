@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { StoreError } from '../../src/errors.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import type { NewEvent } from '../../src/model/event.ts';
@@ -25,6 +25,17 @@ const unless = (tag: string, after?: number) => ({
   failIfEventsMatch: { items: [{ tags: { b: tag } }] },
   ...(after === undefined ? {} : { after }),
 });
+
+/** An open stage, and a way to see guards as the store gets them. */
+async function openStage(t: Test) {
+  const { store, gate, append } = await stage(t);
+  gate.open();
+  const sent = async (guards: Check[]) => {
+    await append({ events: [event()], guards, dryRun: true });
+    return gate.calls.at(-1)?.[0]?.guards;
+  };
+  return { store, append, sent };
+}
 
 t.test('guards that fail are named, and behind a condition that does nobody speaks of them', async (t) => {
   const { store, gate, append, metrics } = await stage(t);
@@ -130,12 +141,7 @@ t.test('a guard waits for the batch under way where that may decide it', async (
 });
 
 t.test('the store looks only at what the window does not know', async (t) => {
-  const { store, gate, append } = await stage(t);
-  gate.open();
-  const sent = async (guards: Check[]) => {
-    await append({ events: [event()], guards, dryRun: true });
-    return gate.calls.at(-1)?.[0]?.guards;
-  };
+  const { store, append, sent } = await openStage(t);
   await storeEvents(store, tagged('old'));
   await append({ events: tagged('1', 'STARTED') });
   await append({ events: tagged('1', 'DONE') });
@@ -159,12 +165,7 @@ t.test('the store looks only at what the window does not know', async (t) => {
 });
 
 t.test('of a last event the store looks only at what came since it was seen', async (t) => {
-  const { store, gate, append } = await stage(t);
-  gate.open();
-  const sent = async (guards: Check[]) => {
-    await append({ events: [event()], guards, dryRun: true });
-    return gate.calls.at(-1)?.[0]?.guards;
-  };
+  const { store, append, sent } = await openStage(t);
   await append({ events: [event()] });
   const asked = [lastIn('1', ['DONE']), lastIn('1', ['STARTED']), lastIn('2', ['STARTED'])];
   t.strictSame(await sent(asked), asked, 'nobody had asked about them');
