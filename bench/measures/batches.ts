@@ -60,7 +60,7 @@ export async function copyTexts(
   for (let position = first; position < first + events; position += 1) {
     const event = readEvent(JSON.stringify(source.next()), { eventIds: 'uuidv7' });
     const type = types.get(event.type);
-    rows.events += `${position}\t${now}\t${event.timestamp}\t${event.id}\t${type}\t0\t1\t${event.sent}\t${copyText(event.body)}\n`;
+    rows.events += `${position}\t${now}\t${event.timestamp}\t${event.id}\t${type}\t0\t1\t${event.sent}\t${copyText(event.body)}\t\n`;
     rows.ids += `${event.id}\t${position}\n`;
     for (const term of event.terms) rows.tags += `${copyText(term)}\t${position}\t${type}\n`;
   }

@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { type Fault, StoreError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { startThread, type Thread, threadFile } from '../thread.ts';
 import type { SchemaAnswer, SchemaQuestion } from './schema-worker.ts';
 
 /**
@@ -9,29 +10,9 @@ import type { SchemaAnswer, SchemaQuestion } from './schema-worker.ts';
  * started for the first question and kept for the next ones for a while.
  */
 const IDLE_MS = 30_000;
-/** Loading the modules is not the schema's fault, and takes seconds where the machine is busy. */
-const START_MS = 60_000;
 /** The steps of a validation are counted. This is for a machine on which they take a hundred times as long as they should. */
 const VALIDATION_MS = 10_000;
 const MEMORY = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32, codeRangeSizeMb: 16 } as const;
-
-/**
- * The product runs from what was built, the tests from the source, with a loader that a thread does not inherit: there it is
- * registered first.
- */
-function threadFile(): URL {
-  if (!import.meta.url.endsWith('.ts')) return new URL('./schema-worker.js', import.meta.url);
-  const loader = import.meta.resolve('tsx/esm/api');
-  const source = new URL('./schema-worker.ts', import.meta.url);
-  return new URL(
-    `data:text/javascript,import { register } from '${loader}'; register(); await import('${source}');`,
-  );
-}
-
-interface Thread {
-  readonly worker: Worker;
-  readonly started: Promise<void>;
-}
 
 export class SchemaThread {
   readonly #file: URL;
@@ -39,7 +20,7 @@ export class SchemaThread {
   #idle: NodeJS.Timeout | undefined;
 
   /** @param file what runs in the thread and answers as `schema-worker.ts` does; under the same bounds, whatever it does. */
-  constructor(file: URL = threadFile()) {
+  constructor(file: URL = threadFile('schema-worker', import.meta.url)) {
     this.#file = file;
   }
 
@@ -51,7 +32,7 @@ export class SchemaThread {
    */
   async faultsOf(question: SchemaQuestion): Promise<readonly Fault[] | undefined> {
     clearTimeout(this.#idle);
-    this.#thread ??= start(this.#file);
+    this.#thread ??= startThread(this.#file, { resourceLimits: MEMORY });
     const { worker, started } = this.#thread;
     worker.ref();
     try {
@@ -70,7 +51,6 @@ export class SchemaThread {
     clearTimeout(this.#idle);
     const thread = this.#thread;
     this.#thread = undefined;
-    thread?.started.catch(() => undefined);
     await thread?.worker.terminate();
   }
 
@@ -105,21 +85,4 @@ export class SchemaThread {
     }
     throw outcome;
   }
-}
-
-function start(file: URL): Thread {
-  const worker = new Worker(file, { resourceLimits: MEMORY });
-  // Whoever waits for an answer listens himself; an error that comes while the thread is being stopped is no news.
-  worker.on('error', () => undefined);
-  const started = new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('the thread does not start')), START_MS);
-    const settle = (settled: () => void) => {
-      clearTimeout(timer);
-      settled();
-    };
-    worker.once('message', () => settle(resolve));
-    worker.once('error', (error) => settle(() => reject(error)));
-    worker.once('exit', () => settle(() => reject(new Error('the thread ended'))));
-  });
-  return { worker, started };
 }

@@ -183,17 +183,17 @@ export interface AppendRequest {
    * What else must hold: rules. They are decided with the conditions, under the same lock, and a violation counts them on
    * from there: `condition` is `checks.length` for the first. Where a condition fails they need not be looked at.
    */
-  readonly guards?: readonly Check[];
+  readonly guards?: readonly Check[] | undefined;
   /**
    * The revision of the document REGISTRY under which the events were looked at, 0 for none there. The append is refused
    * when it has another by then. Absent: it does not matter.
    */
-  readonly registry?: number;
+  readonly registry?: number | undefined;
   readonly writes: readonly DocumentWrite[];
   /** Makes the request repeatable beyond the ids of its events. `hash` (hex) stands for the content. */
-  readonly idempotency?: { readonly caller: string; readonly key: string; readonly hash: string };
+  readonly idempotency?: { readonly caller: string; readonly key: string; readonly hash: string } | undefined;
   /** Decide, but store nothing. */
-  readonly dryRun?: boolean;
+  readonly dryRun?: boolean | undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ import { type BuildOptions, buildSync } from 'esbuild';
  * sources through a loader costs a second more at each start, and the thousand files of the packages another half.
  *
  * So everything that a program imports is put together into a few files; nothing is checked, which takes a second where a
- * build takes ten. The thread that tries schemas stands beside the program that starts it, as in the product.
+ * build takes ten. Threads stand beside the program that starts them, as in the product.
  */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 // As deep in the tree as this file, so that a program that starts another one finds it by the same way.
@@ -17,6 +17,7 @@ const SOURCES = ['src', 'routes', 'test'];
 const PROGRAMS = [
   'src/main.ts',
   'src/registry/schema-worker.ts',
+  'src/store/file/index-worker.ts',
   'test/feed/consumers.ts',
   'test/feed/stream-load.ts',
   'test/helpers/embedded-owner.ts',

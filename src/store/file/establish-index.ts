@@ -54,7 +54,7 @@ export async function establishIndex(files: SegmentFiles, sources: IndexSources)
       try {
         return await teach(files, older, { sources, isWhole: true });
       } catch (error) {
-        older.close();
+        await older.close();
         if (error instanceof DamageMet) {
           findings.push(error.finding);
           break;
@@ -120,7 +120,7 @@ async function openIndex({ logId, place, manifest, options }: IndexSources): Pro
     if (!isKnown) throw new Error('the index knows of a segment that is not there');
     const index = SqliteIndex.open(path.join(folder, INDEX_FILE), logId, options.memory);
     if (index.place === undefined || index.rewrites === (manifest.rewrites ?? 0)) return index;
-    index.close();
+    await index.close();
     throw new Error('the index does not know of all segments that were written anew');
   } catch (error) {
     logger.warn({ err: error }, 'the index cannot be used and is built anew');

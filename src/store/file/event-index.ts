@@ -18,7 +18,8 @@ import type { DocumentState } from './record.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
 import { TermCursor } from './term-cursor.ts';
 
-const OVERFULL = 1.5;
+/** How much more than it should memory may hold: while the log is gone through, a generation that is written and one that grows. */
+const OVERFULL = { atFirst: 2, settled: 1.5 } as const;
 
 /**
  * What is known of the log without reading it: entries by position, id and time, positions by term and type, and the
@@ -31,6 +32,7 @@ const OVERFULL = 1.5;
 export class EventIndex extends LogBounds implements LogIndex {
   readonly #older: SqliteIndex | undefined;
   #generationBytes: number;
+  #overfull: number = OVERFULL.atFirst;
   readonly #bytesMax: number;
   #generations: Generation[];
   readonly #types = new Map<string, TypeSummary>();
@@ -53,6 +55,7 @@ export class EventIndex extends LogBounds implements LogIndex {
    */
   settle(): void {
     this.#generationBytes = Math.max(1, Math.floor(this.#bytesMax / 2));
+    this.#overfull = OVERFULL.settled;
   }
 
   add(addition: Addition, end: LogPlace): void {
@@ -77,7 +80,7 @@ export class EventIndex extends LogBounds implements LogIndex {
 
   /** Whether it holds so much more that whoever adds should wait for `move`. */
   get isOverfull(): boolean {
-    return this.#holdsMoreThan(this.#bytesMax * OVERFULL);
+    return this.#holdsMoreThan(this.#bytesMax * this.#overfull);
   }
 
   #holdsMoreThan(bytesMax: number): boolean {

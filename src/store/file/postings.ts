@@ -2,7 +2,7 @@
  * Ascending positions as bytes: the distance of each to the one before, seven bits a byte, the lowest first (LEB128).
  * The first is not among them: it stands beside them in the row.
  */
-export function encodePostings(positions: readonly number[]): Uint8Array {
+export function encodePostings(positions: ArrayLike<number>): Uint8Array {
   // Most terms are on one event of a run.
   if (positions.length === 1) return NOTHING;
   const bytes: number[] = [];

@@ -87,7 +87,7 @@ export async function recover(files: SegmentFiles, options: RecoveryOptions): Pr
     await removeIndex(folder, INDEX_FILE);
   }
   const place =
-    options.indexing && findings.length === 0 ? placeOf(folder, identity.logId, logger) : undefined;
+    options.indexing && findings.length === 0 ? await placeOf(folder, identity.logId, logger) : undefined;
   if (scanned !== undefined && place !== undefined) refuseLoss(scanned, place, findings);
   const parts = partsOf(manifest, await listSegments(folder));
   let open: SegmentState | undefined;
@@ -264,7 +264,7 @@ export function partsOf({ sealed, open }: Manifest, found: readonly { readonly s
 }
 
 /** The place up to which the index knows the log, when the index can be read. */
-function placeOf(folder: string, logId: string, logger: Logger): LogPlace | undefined {
+async function placeOf(folder: string, logId: string, logger: Logger): Promise<LogPlace | undefined> {
   let index: SqliteIndex | undefined;
   try {
     index = SqliteIndex.open(path.join(folder, INDEX_FILE), logId);
@@ -273,7 +273,7 @@ function placeOf(folder: string, logId: string, logger: Logger): LogPlace | unde
     logger.debug({ err: error }, 'the index cannot be read');
     return undefined;
   } finally {
-    index?.close();
+    await index?.close();
   }
 }
 

@@ -39,6 +39,8 @@ export class Replay {
   readonly #isWhole: boolean;
   readonly #until: LogPlace | undefined;
   #crc = 0;
+  /** The oldest part of the index on its way out of memory, while the next is read. */
+  #moving: Promise<void> | undefined;
   #entries: Entry[] = [];
   #terms: (readonly string[])[] = [];
   #documents: DocumentState[] = [];
@@ -60,12 +62,17 @@ export class Replay {
    * @throws Error when the first record behind the place does not continue it; DamageMet with `isWhole`.
    */
   async run(parts: readonly Part[], place: LogPlace | undefined): Promise<void> {
-    let from = place;
-    for (const part of parts) {
-      if (from !== undefined && part.segment !== from.segment) continue;
-      await this.#replay(part, from);
-      if (part.segment === this.#until?.segment) return;
-      from = undefined;
+    try {
+      let from = place;
+      for (const part of parts) {
+        if (from !== undefined && part.segment !== from.segment) continue;
+        await this.#replay(part, from);
+        if (part.segment === this.#until?.segment) break;
+        from = undefined;
+      }
+      await this.#moving;
+    } finally {
+      await this.#moving?.catch(() => undefined);
     }
   }
 
@@ -103,8 +110,19 @@ export class Replay {
         ({ position } = line.head);
         this.#take(line);
       }
-      if (this.#index.isFull) await this.#index.move({ all: false, turn: this.#turn });
+      if (this.#index.isOverfull) await this.#moving;
+      if (this.#index.isFull) this.#move();
     }
+  }
+
+  #move(): void {
+    if (this.#moving !== undefined) return;
+    const moving = this.#index.move({ all: false, turn: this.#turn }).then(() => {
+      this.#moving = undefined;
+    });
+    // Whoever waits for it next is told.
+    moving.catch(() => undefined);
+    this.#moving = moving;
   }
 
   #meet(finding: Finding): void {

@@ -264,7 +264,7 @@ export class Segments {
 
   async #noteIndex(): Promise<void> {
     if (this.#index.older === undefined) return;
-    this.#index.older.settle();
+    await this.#index.older.settle();
     await noteIndexSum(this.#options.folder);
   }
 

@@ -1,15 +1,12 @@
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
-import { type Entry, type Generation, typeKey } from './generation.ts';
+import { type Entry, typeKey } from './generation.ts';
+import type { RestPart } from './generation-parts.ts';
 import type { PostingRun } from './postings.ts';
+import type { Connection } from './sqlite-connection.ts';
 
 /** Questions to the index that take more than one step, or a statement of their own. */
-export interface Sql {
-  rows(sql: string, ...values: (number | string)[]): readonly (readonly unknown[])[];
-  run(sql: string, ...values: (number | string)[]): unknown;
-}
-
 export function documentsOf(
-  { rows }: Sql,
+  connection: Connection,
   { collection, key, from, to, descending, limit }: DocumentQuery,
 ): StoredDocument[] {
   const where = ['collection = ?'];
@@ -22,7 +19,7 @@ export function documentsOf(
   bound('key = ?', key);
   bound('key >= ?', from);
   bound('key < ?', to);
-  const found = rows(
+  const found = connection.rows(
     `SELECT key, revision, updatedAt, body FROM documents WHERE ${where.join(' AND ')} ORDER BY key ${descending === true ? 'DESC' : 'ASC'} LIMIT ?`,
     ...values,
     limit,
@@ -39,9 +36,12 @@ export function documentsOf(
 }
 
 /** The first position from one on that holds an event. */
-export function firstLive(sql: Sql, { from, upTo }: { from: number; upTo: number }): number | undefined {
+export function firstLive(
+  connection: Connection,
+  { from, upTo }: { from: number; upTo: number },
+): number | undefined {
   return one(
-    sql,
+    connection,
     'SELECT position FROM events WHERE position >= ? AND position <= ? AND removed = 0 ORDER BY position LIMIT 1',
     from,
     upTo,
@@ -50,16 +50,16 @@ export function firstLive(sql: Sql, { from, upTo }: { from: number; upTo: number
 
 /** `unindexed` is the number of the type that stands for none. */
 export function boundsOf(
-  sql: Sql,
+  connection: Connection,
   { upTo, unindexed }: { upTo: number; unindexed: number | undefined },
 ): { oldest: number | undefined; removed: number; indexedFrom: number } {
   const last = 'SELECT position FROM events WHERE removed = 1 AND position <= ?';
   const order = 'ORDER BY position DESC LIMIT 1';
   const dropped =
-    unindexed === undefined ? undefined : one(sql, `${last} AND type = ? ${order}`, upTo, unindexed);
+    unindexed === undefined ? undefined : one(connection, `${last} AND type = ? ${order}`, upTo, unindexed);
   return {
-    oldest: firstLive(sql, { from: 1, upTo }),
-    removed: one(sql, `${last} ${order}`, upTo) ?? 0,
+    oldest: firstLive(connection, { from: 1, upTo }),
+    removed: one(connection, `${last} ${order}`, upTo) ?? 0,
     indexedFrom: (dropped ?? 0) + 1,
   };
 }
@@ -74,13 +74,13 @@ interface TypeIndex {
 /** Takes `gone` events off the count of a type, and looks up its first and last. */
 export function recountType(
   index: TypeIndex,
-  { rows, run }: Sql,
+  connection: Connection,
   { type, gone, oldest }: { type: string; gone: number; oldest: number },
 ): TypeSummary | undefined {
-  const count = Number(rows('SELECT count FROM types WHERE type = ?', type)[0]?.[0] ?? 0) - gone;
+  const count = Number(connection.rows('SELECT count FROM types WHERE type = ?', type)[0]?.[0] ?? 0) - gone;
   const firstTimestamp = liveOf(index, type, { from: oldest, direction: 'asc' })?.timestamp ?? '';
   const lastTimestamp = liveOf(index, type, { from: index.upTo, direction: 'desc' })?.timestamp ?? '';
-  run(
+  connection.run(
     'UPDATE types SET count = ?, firstTimestamp = ?, lastTimestamp = ? WHERE type = ?',
     count,
     firstTimestamp,
@@ -111,22 +111,26 @@ function liveOf(
 }
 
 /** What the documents and idempotency keys of a generation leave. */
-export function takeDocumentsAndKeys({ run }: Sql, generation: Generation): void {
-  for (const { collection, key, revision, updatedAt, body } of generation.documents.values()) {
-    if (body === null) run('DELETE FROM documents WHERE collection = ? AND key = ?', collection, key);
-    else {
-      run(
-        'INSERT OR REPLACE INTO documents (collection, key, revision, updatedAt, body) VALUES (?, ?, ?, ?, ?)',
-        collection,
-        key,
-        revision,
-        updatedAt,
-        body,
-      );
+export function takeDocumentsAndKeys(
+  connection: Connection,
+  { documents, keys, recordedAt }: Pick<RestPart, 'documents' | 'keys' | 'recordedAt'>,
+): void {
+  for (const { collection, key, revision, updatedAt, body } of documents) {
+    if (body === null) {
+      connection.run('DELETE FROM documents WHERE collection = ? AND key = ?', collection, key);
+      continue;
     }
+    connection.run(
+      'INSERT OR REPLACE INTO documents (collection, key, revision, updatedAt, body) VALUES (?, ?, ?, ?, ?)',
+      collection,
+      key,
+      revision,
+      updatedAt,
+      body,
+    );
   }
-  for (const { caller, key, hash, first, keptUntilMs } of generation.keys.values()) {
-    run(
+  for (const { caller, key, hash, first, keptUntilMs } of keys) {
+    connection.run(
       'INSERT OR REPLACE INTO keys (caller, key, hash, first, keptUntilMs) VALUES (?, ?, ?, ?, ?)',
       caller,
       key,
@@ -135,12 +139,11 @@ export function takeDocumentsAndKeys({ run }: Sql, generation: Generation): void
       keptUntilMs,
     );
   }
-  const { recordedAt } = generation;
-  if (recordedAt !== '') run('DELETE FROM keys WHERE keptUntilMs < ?', Date.parse(recordedAt));
+  if (recordedAt !== '') connection.run('DELETE FROM keys WHERE keptUntilMs < ?', Date.parse(recordedAt));
 }
 
-function one({ rows }: Sql, sql: string, ...values: number[]): number | undefined {
-  return rows(sql, ...values)[0]?.[0] as number | undefined;
+function one(connection: Connection, sql: string, ...values: number[]): number | undefined {
+  return connection.rows(sql, ...values)[0]?.[0] as number | undefined;
 }
 
 /** Ids take 16 bytes in the index. */

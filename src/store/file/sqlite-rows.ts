@@ -1,4 +1,4 @@
-export type SQLInputValue = number | string | Uint8Array;
+import type { Connection, SqlValue } from './sqlite-connection.ts';
 
 export const COLUMNS = 'position, id, type, timestamp, segment, offset, length, before, removed';
 
@@ -8,25 +8,25 @@ const ROWS_AT_ONCE = 20;
 /** Collects rows and hands them on together; what is left at the end goes one by one. */
 export class Rows {
   readonly #insertion: Insertion;
-  readonly #run: (sql: string, values: SQLInputValue[]) => void;
-  #values: SQLInputValue[] = [];
+  readonly #connection: Connection;
+  #values: SqlValue[] = [];
 
-  constructor(insertion: Insertion, run: (sql: string, values: SQLInputValue[]) => void) {
+  constructor(insertion: Insertion, connection: Connection) {
     this.#insertion = insertion;
-    this.#run = run;
+    this.#connection = connection;
   }
 
-  add(...row: SQLInputValue[]): void {
+  add(...row: SqlValue[]): void {
     for (const value of row) this.#values.push(value);
     if (this.#values.length < ROWS_AT_ONCE * this.#insertion.width) return;
-    this.#run(this.#insertion.many, this.#values);
+    this.#connection.run(this.#insertion.many, ...this.#values);
     this.#values = [];
   }
 
   end(): void {
     const { width, one } = this.#insertion;
     for (let at = 0; at < this.#values.length; at += width)
-      this.#run(one, this.#values.slice(at, at + width));
+      this.#connection.run(one, ...this.#values.slice(at, at + width));
     this.#values = [];
   }
 }

@@ -1,5 +1,3 @@
-import type { DatabaseSync } from '@photostructure/sqlite';
-
 /** Tables of the index. An index of another format is built anew, so a change here needs nothing but a new number. */
 export const FORMAT = '2';
 
@@ -32,16 +30,3 @@ export const SCHEMA = `
   ) WITHOUT ROWID;
   CREATE INDEX keys_by_time ON keys (keptUntilMs);
 `;
-
-/**
- * Closes a database so that all that was committed is in its file from now on: a connection is gone only when its last
- * statement was collected, and would write the file then.
- */
-export function closeWhole(database: InstanceType<typeof DatabaseSync>): void {
-  try {
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-  } catch {
-    // On a full disk, say. It stands beside the file then, and the next one to open that finds it.
-  }
-  database.close();
-}

@@ -156,7 +156,7 @@ export class FileBackend implements Backend {
     try {
       await segments?.stop();
     } finally {
-      recovered.index.older?.close();
+      await recovered.index.older?.close();
       await files.close();
       lock.release();
     }

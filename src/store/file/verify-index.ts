@@ -96,7 +96,7 @@ async function compare(folder: string, kept: Database, scratch: string): Promise
       await replay.run(parts, undefined);
       await index.move({ all: true, turn });
     } finally {
-      older.close();
+      await older.close();
     }
     const { end, indexedFrom } = index;
     if (end.segment !== place.segment || end.offset !== place.offset || end.crc !== place.crc)

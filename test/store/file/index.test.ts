@@ -1,36 +1,14 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { DatabaseSync } from '@photostructure/sqlite';
 import t from 'tap';
 import { INDEX_FILE, INDEX_SUM_FILE, removeFile, removeIndex } from '../../../src/store/file/folder.ts';
 import type { Backend } from '../../../src/store/store.ts';
 import { decide, event } from '../../helpers/requests.ts';
+import { rowsOf } from './index-rows.ts';
 import { contentOf, fill, flipBit, folder, open } from './stage.ts';
 
 const SMALL = '?maxSize=4096&maxMemorySize=4096';
-const TABLES = ['events', 'postings', 'types', 'documents', 'keys'];
-
-/** Every row of the index as text; positions of terms as such, whatever runs they stand in. */
-function rowsOf(where: string): Record<string, string[]> {
-  const database = new DatabaseSync(join(where, 'index.sqlite'));
-  try {
-    const rows: Record<string, string[]> = {};
-    for (const table of TABLES.filter((name) => name !== 'postings')) {
-      rows[table] = database
-        .prepare(`SELECT * FROM ${table}`)
-        .all()
-        .map((row: object) => JSON.stringify(Object.values(row).map(String)));
-    }
-    rows['postings'] = database
-      .prepare('SELECT term, sum(count), min(first), max(last) FROM postings GROUP BY term ORDER BY term')
-      .all()
-      .map((row: object) => JSON.stringify(Object.values(row)));
-    return rows;
-  } finally {
-    database.close();
-  }
-}
 
 t.test('an index that was deleted is built anew and is what it was', async (t) => {
   const where = await folder(t);

@@ -1,0 +1,49 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { GenerationPart } from './generation-parts.ts';
+import { IndexWriter } from './index-writer.ts';
+import { Connection } from './sqlite-connection.ts';
+import { Numbers } from './sqlite-numbers.ts';
+
+/** The other side of `index-thread.ts`: writes the parts that it is sent, and answers the last of each generation. */
+export interface IndexThreadOptions {
+  readonly file: string;
+  readonly cacheBytes: number;
+}
+export type IndexThreadOrder = GenerationPart | 'stop';
+export interface IndexThreadAnswer {
+  readonly failure: string | undefined;
+}
+
+const port = parentPort;
+const { file, cacheBytes } = workerData as IndexThreadOptions;
+const connection = Connection.open(file, { cacheBytes });
+const numbers = new Numbers(connection);
+const writer = new IndexWriter(connection, numbers);
+let failure: string | undefined;
+let isBegun = false;
+
+port?.on('message', (order: IndexThreadOrder) => {
+  if (order === 'stop') {
+    writer.abandon();
+    connection.close();
+    port.close();
+    return;
+  }
+  try {
+    // The other connection may have handed out some meanwhile.
+    if (!isBegun) numbers.learn();
+    isBegun = true;
+    if (failure === undefined) writer.take(order);
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+  }
+  if (order.kind !== 'rest') return;
+  answer({ failure });
+  failure = undefined;
+  isBegun = false;
+});
+answer({ failure: undefined });
+
+function answer(message: IndexThreadAnswer): void {
+  port?.postMessage(message);
+}

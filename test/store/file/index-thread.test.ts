@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { compileFilter, EVERYTHING } from '../../../src/model/filter.ts';
+import { removeIndex } from '../../../src/store/file/folder.ts';
+import { Generation, type LogPlace } from '../../../src/store/file/generation.ts';
+import { type GenerationPart, partsOf } from '../../../src/store/file/generation-parts.ts';
+import { IndexThread } from '../../../src/store/file/index-thread.ts';
+import { SqliteIndex } from '../../../src/store/file/sqlite-index.ts';
+import type { Backend } from '../../../src/store/store.ts';
+import { positionsOf, readAll, readPage } from '../../helpers/reading.ts';
+import { event, store } from '../../helpers/requests.ts';
+import { rowsOf } from './index-rows.ts';
+import { contentOf, folder, open } from './stage.ts';
+
+/**
+ * A generation that takes long to be written is written by a thread, over a connection of its own. The other tests of the index
+ * are of small ones, which are written at once.
+ */
+const BATCH = 500;
+
+/** Appends batches of events with one tag each that is rare and one that is frequent. */
+async function append(backend: Backend, batches: number): Promise<void> {
+  for (let batch = 0; batch < batches; batch += 1) {
+    const { position } = await backend.head();
+    const events = Array.from({ length: BATCH }, (_, n) =>
+      event({
+        type: `T${n % 3}`,
+        tags: { n: `${position + n}`, side: n % 2 === 0 ? 'a' : 'b' },
+        metadata: { correlationId: `ä-${position}` },
+      }),
+    );
+    await store(backend, events);
+  }
+}
+
+t.test('what the thread writes is what is written at once', async (t) => {
+  const where = await folder(t);
+  const backend = await open(where);
+  await append(backend, 10);
+  const content = await contentOf(backend);
+  await backend.stop();
+  const rows = rowsOf(where);
+  t.equal(rows['events']?.length, 10 * BATCH);
+  await removeIndex(where, 'index.sqlite');
+  const rebuilt = await open(where, '?maxMemorySize=65536');
+  t.strictSame(await contentOf(rebuilt), content);
+  await rebuilt.stop();
+  t.strictSame(rowsOf(where), rows);
+});
+
+t.test('every event is read exactly once while generations are on their way', async (t) => {
+  const where = await folder(t);
+  const backend = await open(where, `?maxMemorySize=${2 * 2 ** 20}`);
+  t.teardown(() => backend.stop());
+  let isDone = false;
+  const appending = append(backend, 40).finally(() => {
+    isDone = true;
+  });
+  const side = compileFilter({ tags: { side: 'a' } });
+  let pages = 0;
+  while (!isDone) {
+    const { position } = await backend.head();
+    const after = Math.floor(Math.random() * Math.max(0, position - BATCH));
+    const all = positionsOf(await readPage(backend, { filter: { ...EVERYTHING, after }, limit: 100 }));
+    const halves = positionsOf(await readPage(backend, { filter: { ...side, after }, limit: 100 }));
+    const wanted = Array.from({ length: Math.min(100, position - after) }, (_, n) => after + 1 + n);
+    if (`${all.slice(0, wanted.length)}` !== `${wanted}`)
+      return t.fail(`${all.slice(0, 9)} … after ${after}`);
+    const gaps = halves.filter((at, index) => index > 0 && at - (halves[index - 1] as number) !== 2);
+    if (gaps.length > 0) return t.fail(`${gaps} after ${after}`);
+    pages += 1;
+    await turn();
+  }
+  await appending;
+  t.ok(pages > 10, `${pages} pages`);
+  t.equal((await readAll(backend, EVERYTHING)).length, 40 * BATCH);
+});
+
+/** The parts of a generation of the first so many events, each with a term. */
+function generation(events: number, term: string): GenerationPart[] {
+  const start: LogPlace = { segment: 's', offset: 0, crc: 0, position: 0 };
+  const timestamp = '2026-11-30T12:00:00.000Z';
+  const entries = Array.from({ length: events }, (_, n) => {
+    const { id } = event();
+    return { position: n + 1, id, type: 'A', timestamp, segment: 's', offset: n, length: 1, before: n };
+  });
+  const made = new Generation(start);
+  const terms = entries.map(({ position }) => [`${term}:${position}`]);
+  made.add({ entries, terms, recordedAt: timestamp, documents: [], keys: [] });
+  return [...partsOf(made, { end: { ...start, offset: events, position: events }, lastId: '' })];
+}
+
+/** An empty index, and a thread that writes into it. */
+async function stage(t: Test): Promise<{ where: string; index: SqliteIndex; thread: IndexThread }> {
+  const where = await folder(t);
+  const file = join(where, 'index.sqlite');
+  const index = SqliteIndex.open(file, 'a log');
+  const thread = new IndexThread({ file, cacheBytes: 0 });
+  t.teardown(async () => {
+    await thread.stop();
+    await index.close();
+  });
+  return { where, index, thread };
+}
+
+t.test('of a generation that is not whole nothing is left, and the next one is written', async (t) => {
+  const { where, index, thread } = await stage(t);
+  const parts = generation(2 * BATCH, 'n');
+  function* broken() {
+    yield parts[0] as GenerationPart;
+    throw new Error('no more');
+  }
+  await t.rejects(thread.write(broken(), turn), { message: 'no more' });
+  t.strictSame(rowsOf(where)['events'], []);
+  index.establish();
+  t.ok(index.isEstablished, 'nothing holds on to the index');
+  await thread.write(parts, turn);
+  t.equal(rowsOf(where)['events']?.length, 2 * BATCH);
+});
+
+t.test('a generation of which SQLite refuses a part is refused as a whole', async (t) => {
+  const { where, thread } = await stage(t);
+  await thread.write(generation(BATCH, 'n'), turn);
+  const rows = rowsOf(where);
+  // The positions of its first part are taken, and nothing is in the way of the others.
+  await t.rejects(thread.write(generation(2 * BATCH, 'other'), turn), { message: /UNIQUE/ });
+  t.strictSame(rowsOf(where), rows);
+});
