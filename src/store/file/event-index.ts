@@ -18,9 +18,6 @@ import type { DocumentState } from './record.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
 import { TermCursor } from './term-cursor.ts';
 
-/** How much more than it should memory may hold: while the log is gone through, a generation that is written and one that grows. */
-const OVERFULL = { atFirst: 2, settled: 1.5 } as const;
-
 /**
  * What is known of the log without reading it: entries by position, id and time, positions by term and type, and the
  * documents and idempotency keys as they are now.
@@ -32,7 +29,6 @@ const OVERFULL = { atFirst: 2, settled: 1.5 } as const;
 export class EventIndex extends LogBounds implements LogIndex {
   readonly #older: SqliteIndex | undefined;
   #generationBytes: number;
-  #overfull: number = OVERFULL.atFirst;
   readonly #bytesMax: number;
   #generations: Generation[];
   readonly #types = new Map<string, TypeSummary>();
@@ -55,7 +51,6 @@ export class EventIndex extends LogBounds implements LogIndex {
    */
   settle(): void {
     this.#generationBytes = Math.max(1, Math.floor(this.#bytesMax / 2));
-    this.#overfull = OVERFULL.settled;
   }
 
   add(addition: Addition, end: LogPlace): void {
@@ -73,25 +68,16 @@ export class EventIndex extends LogBounds implements LogIndex {
     this.reach(end);
   }
 
-  /** Whether memory holds more than it should. */
-  get isFull(): boolean {
-    return this.#holdsMoreThan(this.#bytesMax);
-  }
-
-  /** Whether it holds so much more that whoever adds should wait for `move`. */
-  get isOverfull(): boolean {
-    return this.#holdsMoreThan(this.#bytesMax * this.#overfull);
-  }
-
-  #holdsMoreThan(bytesMax: number): boolean {
-    if (this.#older === undefined || this.#generations.length < 2) return false;
-    return this.#generations.reduce((sum, { bytes }) => sum + bytes, 0) > bytesMax;
+  /** What memory holds by what it should hold; 0 where nothing of it can be moved. */
+  get fullness(): number {
+    if (this.#older === undefined || this.#generations.length < 2) return 0;
+    return this.#generations.reduce((sum, { bytes }) => sum + bytes, 0) / this.#bytesMax;
   }
 
   /** Moves the oldest generations to SQLite, until memory is no longer full or, with `all`, until none is left. */
   async move({ all, turn }: { all: boolean; turn: () => Promise<void> }): Promise<void> {
     await this.#serially(async () => {
-      if (all || this.isFull) await this.#move(all, turn);
+      if (all || this.fullness > 1) await this.#move(all, turn);
     });
   }
 
@@ -105,7 +91,7 @@ export class EventIndex extends LogBounds implements LogIndex {
   async #move(all: boolean, turn: () => Promise<void>): Promise<void> {
     const older = this.#older;
     if (older === undefined) return;
-    while (all ? this.#generations.some(({ bytes }) => bytes > 0) : this.isFull) {
+    while (all ? this.#generations.some(({ bytes }) => bytes > 0) : this.fullness > 1) {
       const oldest = this.#generations[0] as Generation;
       // The youngest still grows: what comes meanwhile goes into another.
       if (this.#generations.length === 1) this.#generations.push(new Generation(this.end));
@@ -118,11 +104,22 @@ export class EventIndex extends LogBounds implements LogIndex {
   }
 
   at(position: number): Entry | undefined {
+    return this.#young(position) ?? this.#older?.entry(position);
+  }
+
+  /** Entries by their positions, in the same order. */
+  entriesAt(positions: readonly number[]): Entry[] {
+    const upTo = this.#older?.upTo ?? 0;
+    const older = this.#older?.entriesAt(positions.filter((position) => position <= upTo));
+    return positions.flatMap((position) => older?.get(position) ?? this.#young(position) ?? []);
+  }
+
+  #young(position: number): Entry | undefined {
     for (const generation of this.#generations) {
       const entry = generation.entries[generation.indexAt(position)];
       if (entry?.position === position) return entry;
     }
-    return this.#older?.entry(position);
+    return undefined;
   }
 
   /** Entries from a position on, at most `limit`. */

@@ -4,17 +4,21 @@ import type { GenerationPart } from './generation-parts.ts';
 import type { IndexThreadAnswer, IndexThreadOptions, IndexThreadOrder } from './index-worker.ts';
 
 const IDLE_MS = 30_000;
-/** Its heap holds a generation at most, and young garbage that is let grow is memory that nobody promised. */
-const MEMORY = { maxYoungGenerationSizeMb: 8 } as const;
+/** Young garbage that is let grow is memory that nobody has been promised. */
+const MEMORY = { maxYoungGenerationSizeMb: 4 } as const;
+/** One that is written and one that waits, so that it never does: all of them at once would be the generation again. */
+const PARTS_UNDER_WAY = 2;
 
 /**
- * Writes generations into the index in a thread of its own, over a connection of its own: rows into trees are a fourth of what
- * an append costs, and need nothing of the event loop. The thread is started for the first generation and kept for the next ones
- * for a while.
+ * Writes generations into the index in a thread of its own, over a connection of its own: rows into trees are a third of what an
+ * event costs, and need nothing of the event loop. The thread is started for the first generation and kept for the next ones for
+ * a while.
  */
 export class IndexThread {
   readonly #options: IndexThreadOptions;
   #thread: Thread | undefined;
+  /** Parts that are not answered yet; answers come in their order. */
+  readonly #underWay: { written: () => void; failed: (error: Error) => void }[] = [];
   #idle: NodeJS.Timeout | undefined;
 
   constructor(options: IndexThreadOptions) {
@@ -29,31 +33,18 @@ export class IndexThread {
    */
   async write(parts: Iterable<GenerationPart>, turn: () => Promise<void>): Promise<void> {
     clearTimeout(this.#idle);
-    this.#thread ??= startThread(threadFile('index-worker', import.meta.url), {
-      resourceLimits: MEMORY,
-      workerData: this.#options,
-    });
+    this.#thread ??= this.#start();
     const { worker, started } = this.#thread;
     worker.ref();
     try {
       await started;
-      const ended = new AbortController();
-      const { signal } = ended;
-      const answered = once(worker, 'message', { signal });
-      const exited = once(worker, 'exit', { signal }).then(() =>
-        Promise.reject(new Error('the thread ended')),
-      );
-      for (const settled of [answered, exited]) settled.catch(() => undefined);
-      try {
-        for (const part of parts) {
-          tell(worker, part);
-          await turn();
-        }
-        const [{ failure }] = (await Promise.race([answered, exited])) as [IndexThreadAnswer];
-        if (failure !== undefined) throw new Error(failure);
-      } finally {
-        ended.abort();
+      const writing: Promise<void>[] = [];
+      for (const part of parts) {
+        writing.push(this.#writePart(worker, part));
+        if (writing.length === PARTS_UNDER_WAY) await writing.shift();
+        await turn();
       }
+      await Promise.all(writing);
     } catch (error) {
       // What it has begun goes with it.
       await this.stop();
@@ -75,6 +66,35 @@ export class IndexThread {
     tell(thread.worker, 'stop');
     // One that fails is gone as well.
     await exited.catch(() => undefined);
+  }
+
+  #start(): Thread {
+    const thread = startThread(threadFile('index-worker', import.meta.url), {
+      resourceLimits: MEMORY,
+      workerData: this.#options,
+    });
+    const fail = (error: Error) => {
+      for (const { failed } of this.#underWay.splice(0)) failed(error);
+    };
+    thread.worker
+      .on('message', ({ failure }: IndexThreadAnswer) => {
+        const part = this.#underWay.shift();
+        if (failure === undefined) part?.written();
+        else part?.failed(new Error(failure));
+      })
+      .on('error', fail)
+      .on('exit', () => fail(new Error('the thread ended')));
+    return thread;
+  }
+
+  #writePart(worker: Thread['worker'], part: GenerationPart): Promise<void> {
+    const written = new Promise<void>((resolve, reject) => {
+      this.#underWay.push({ written: resolve, failed: reject });
+    });
+    // Another part may have failed before somebody waits for this one.
+    written.catch(() => undefined);
+    tell(worker, part);
+    return written;
   }
 }
 

@@ -4,7 +4,7 @@ import { IndexWriter } from './index-writer.ts';
 import { Connection } from './sqlite-connection.ts';
 import { Numbers } from './sqlite-numbers.ts';
 
-/** The other side of `index-thread.ts`: writes the parts that it is sent, and answers the last of each generation. */
+/** The other side of `index-thread.ts`: writes the parts that it is sent, one after the other, and answers each. */
 export interface IndexThreadOptions {
   readonly file: string;
   readonly cacheBytes: number;
@@ -19,8 +19,9 @@ const { file, cacheBytes } = workerData as IndexThreadOptions;
 const connection = Connection.open(file, { cacheBytes });
 const numbers = new Numbers(connection);
 const writer = new IndexWriter(connection, numbers);
+let isBetween = true;
+/** Set with the first part that fails: of its generation nothing more is taken, and there is none behind it. */
 let failure: string | undefined;
-let isBegun = false;
 
 port?.on('message', (order: IndexThreadOrder) => {
   if (order === 'stop') {
@@ -30,19 +31,16 @@ port?.on('message', (order: IndexThreadOrder) => {
     return;
   }
   try {
-    // The other connection may have handed out some meanwhile.
-    if (!isBegun) numbers.learn();
-    isBegun = true;
+    // The other connection may have handed out some since the generation before.
+    if (isBetween) numbers.learn();
+    isBetween = order.kind === 'rest';
     if (failure === undefined) writer.take(order);
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);
   }
-  if (order.kind !== 'rest') return;
   answer({ failure });
-  failure = undefined;
-  isBegun = false;
 });
-answer({ failure: undefined });
+answer({ failure });
 
 function answer(message: IndexThreadAnswer): void {
   port?.postMessage(message);

@@ -12,7 +12,8 @@ import { INTO_EVENTS, INTO_POSTINGS, Rows } from './sqlite-rows.ts';
 export class IndexWriter {
   readonly #connection: Connection;
   readonly #numbers: Numbers;
-  #terms: [term: string, positions: Float64Array][] | undefined;
+  /** Undefined between two generations. */
+  #terms: TermsPart[] | undefined;
 
   constructor(connection: Connection, numbers: Numbers) {
     this.#connection = connection;
@@ -30,7 +31,7 @@ export class IndexWriter {
           this.#addEvents(part);
           break;
         case 'terms':
-          this.#keepTerms(part, this.#terms);
+          this.#terms.push(part);
           break;
         case 'rest':
           this.#addTerms(this.#terms);
@@ -74,20 +75,20 @@ export class IndexWriter {
     rows.end();
   }
 
-  #keepTerms({ terms, counts, positions }: TermsPart, kept: [string, Float64Array][]): void {
-    let at = 0;
-    for (const [index, term] of terms.entries()) {
-      const count = counts[index] as number;
-      kept.push([term, positions.subarray(at, at + count)]);
-      at += count;
-    }
-  }
-
   /** In the order of the tree, which then grows page by page. */
-  #addTerms(terms: [string, Float64Array][]): void {
-    terms.sort(([a], [b]) => (a < b ? -1 : 1));
+  #addTerms(parts: readonly TermsPart[]): void {
+    const places = parts.flatMap(({ terms, counts }, part) => {
+      let at = 0;
+      return terms.map((term, index) => {
+        const start = at;
+        at += counts[index] as number;
+        return { term, part, start, end: at };
+      });
+    });
+    places.sort((a, b) => (a.term < b.term ? -1 : 1));
     const rows = new Rows(INTO_POSTINGS, this.#connection);
-    for (const [term, positions] of terms) {
+    for (const { term, part, start, end } of places) {
+      const positions = (parts[part] as TermsPart).positions.subarray(start, end);
       const last = positions.at(-1) as number;
       rows.add(term, last, positions[0] as number, positions.length, encodePostings(positions));
     }

@@ -14,8 +14,8 @@ export interface LogIndex {
   readonly removed: number;
   readonly indexedFrom: number;
   readonly types: ReadonlyMap<string, TypeSummary>;
-  readonly isFull: boolean;
-  readonly isOverfull: boolean;
+  /** What memory holds by what it should hold: above 1 it is time to `move` some of it. */
+  readonly fullness: number;
   /** The part of it that is kept on the disk. */
   readonly older: SqliteIndex | undefined;
   add(addition: Addition, end: LogPlace): void;

@@ -105,7 +105,9 @@ export interface MemoryShares {
 }
 
 export function sharesOf(maxMemorySize: number): MemoryShares {
-  return { indexBytes: maxMemorySize / 2, cacheBytes: maxMemorySize / 4, filesBytes: maxMemorySize / 4 };
+  // An eighth is what the thread that writes the index needs of its own.
+  const eighth = maxMemorySize / 8;
+  return { indexBytes: 3 * eighth, cacheBytes: 2 * eighth, filesBytes: 2 * eighth };
 }
 
 function refusal(detail: string): StoreError {

@@ -25,6 +25,9 @@ export class DamageMet extends Error {
   }
 }
 
+/** A generation that is written, and one that grows. */
+const FULLNESS_MAX = 2;
+
 /**
  * Teaches an index what the log holds behind the place that it knows. Damage is passed over and becomes a finding;
  * with `isWhole` the index learns of nothing behind it. Of what stands at `until` or behind it nothing is taken in.
@@ -110,8 +113,8 @@ export class Replay {
         ({ position } = line.head);
         this.#take(line);
       }
-      if (this.#index.isOverfull) await this.#moving;
-      if (this.#index.isFull) this.#move();
+      if (this.#index.fullness > FULLNESS_MAX) await this.#moving;
+      if (this.#index.fullness > 1) this.#move();
     }
   }
 

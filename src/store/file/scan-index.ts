@@ -30,8 +30,7 @@ interface SegmentTypes {
  * Nothing of it is kept on the disk. Every start makes it anew by going through the log.
  */
 export class ScanIndex extends LogBounds implements LogIndex {
-  readonly isFull = false;
-  readonly isOverfull = false;
+  readonly fullness = 0;
   readonly older = undefined;
   readonly stretches = new Stretches();
   #types = new Map<string, TypeSummary>();

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { StoreError } from '../../errors.ts';
 import type { Removal, RemoveOptions } from '../store.ts';
@@ -17,6 +18,12 @@ import { Reserve } from './reserve.ts';
 import { type Rewriting, type Rewritten, rewriteSegment } from './rewrite-segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { createSegment, type SegmentState, SegmentWriter, type Written } from './writer.ts';
+
+/** How full memory is when appends are slowed down, and when they wait until there is room. */
+const BRAKED_FROM = 1.5;
+const STOPPED_FROM = 3;
+/** What a commit waits then; a tenth of what a queue may wait before appends are refused. */
+const BRAKE_MS = 50;
 
 interface SegmentsOptions {
   readonly files: SegmentFiles;
@@ -91,8 +98,7 @@ export class Segments {
 
   /** Makes drafts durable and known. @throws StoreError as SegmentWriter does. */
   async append(drafts: readonly Draft[]): Promise<void> {
-    // Memory is given back by moving, which is slower than appending for whoever sends as fast as can be.
-    if (this.#index.isOverfull) await this.#moving;
+    await this.#roomInMemory();
     let written: Written;
     try {
       written = await this.#writer.append(drafts);
@@ -116,7 +122,15 @@ export class Segments {
       // The events are stored and have to be answered so, whatever becomes of this.
       await this.#rotate().catch((error: unknown) => this.#note(error, 'a new segment'));
     }
-    if (this.#index.isFull) this.#move();
+    if (this.#index.fullness > 1) this.#move();
+  }
+
+  /** Memory is given back by moving, which is slower than appending for whoever sends as fast as can be: he is slowed down. */
+  async #roomInMemory(): Promise<void> {
+    const { fullness } = this.#index;
+    if (this.#moving === undefined || fullness <= BRAKED_FROM) return;
+    if (fullness > STOPPED_FROM) await this.#moving;
+    else await Promise.race([this.#moving, sleep(BRAKE_MS, undefined, { ref: false })]);
   }
 
   #move(): void {

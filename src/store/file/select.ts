@@ -38,15 +38,9 @@ export interface SelectBounds {
   readonly withRemoved?: boolean;
 }
 
-/** Entries that are read at once when all are wanted. */
-const RUN_ENTRIES = 256;
-/**
- * Where only some are wanted, a run is worth its while when it holds one wanted entry in four, for in a run an entry
- * takes a fourth of the time. One close pair is chance; so many in a row are not.
- */
-const NEAR = 4;
-const NEAR_IN_A_ROW = 4;
-const RUN_ENTRIES_OF_NEAR = 64;
+/** Entries that are read at once where they are neighbours, and where they are scattered. */
+const NEIGHBOURS = { min: 16, max: 256 } as const;
+const SCATTERED_MAX = 32;
 
 /**
  * Goes through the log from a position on, until `limit` events are found or `examinedMax` have been looked at: the
@@ -62,20 +56,35 @@ export function selectEntries(
   const highest = Math.min(filter.before - 1, index.last);
   let target = isAscending ? Math.max(from, lowest) : Math.min(from, highest);
   const cursor = cursorFor(index, filter, direction);
-  const reader = new EntryReader(index, direction);
   const entries: Entry[] = [];
   let examined = 0;
-  while (isAscending ? target <= highest : target >= lowest) {
+  const isWithin = (position: number) => (isAscending ? position <= highest : position >= lowest);
+  while (isWithin(target)) {
     if (entries.length >= limit || examined >= examinedMax) return { entries, next: target, examined };
-    const position = cursor === undefined ? target : cursor.seek(target);
-    if (position === endOf(direction)) break;
-    if (isAscending ? position > highest : position < lowest) break;
-    const entry = cursor === undefined ? reader.next(position) : reader.at(position);
-    if (entry === undefined || (isAscending ? entry.position > highest : entry.position < lowest)) break;
-    examined += 1;
-    const isThere = withRemoved ? entry.type !== '' : entry.isRemoved !== true;
-    if (isThere && isSelected(filter, entry)) entries.push(entry);
-    target = behind(entry.position, direction);
+    const most = Math.min(limit - entries.length, examinedMax - examined);
+    let found: readonly Entry[];
+    if (cursor === undefined) {
+      const { min, max } = NEIGHBOURS;
+      found = index.entries(target, Math.min(Math.max(most, min), max), direction);
+    } else {
+      const positions: number[] = [];
+      for (let from = target; positions.length < Math.min(most, SCATTERED_MAX); ) {
+        const position = cursor.seek(from);
+        if (position === endOf(direction) || !isWithin(position)) break;
+        positions.push(position);
+        from = behind(position, direction);
+      }
+      found = index.entriesAt(positions);
+    }
+    if (found.length === 0) break;
+    for (const entry of found) {
+      if (!isWithin(entry.position)) return { entries, next: undefined, examined };
+      if (entries.length >= limit || examined >= examinedMax) break;
+      examined += 1;
+      const isThere = withRemoved ? entry.type !== '' : entry.isRemoved !== true;
+      if (isThere && isSelected(filter, entry)) entries.push(entry);
+      target = behind(entry.position, direction);
+    }
   }
   return { entries, next: undefined, examined };
 }
@@ -131,55 +140,4 @@ function itemCursor(
   const system = types === undefined && !isTypeNamed ? [...index.types.keys()].filter(isSystemType) : [];
   if (system.length === 0) return cursor;
   return new DifferenceCursor(cursor, index.positionsOfAny(system.map(typeKey), direction), direction);
-}
-
-/** Reads entries one by one, and by the run once those that are wanted lie close to each other. */
-class EntryReader {
-  readonly #index: EventIndex;
-  readonly #direction: Direction;
-  /** Every entry from `#from` to the last of them. */
-  #run: Entry[] = [];
-  #from = 0;
-  #at = 0;
-  #last = Number.NEGATIVE_INFINITY;
-  #near = 0;
-
-  constructor(index: EventIndex, direction: Direction) {
-    this.#index = index;
-    this.#direction = direction;
-  }
-
-  /** The entry at a position that exists. */
-  at(position: number): Entry | undefined {
-    this.#near = Math.abs(position - this.#last) <= NEAR ? this.#near + 1 : 0;
-    this.#last = position;
-    return this.#near >= NEAR_IN_A_ROW || this.#covers(position)
-      ? this.next(position, RUN_ENTRIES_OF_NEAR)
-      : this.#index.at(position);
-  }
-
-  /** The entry at a position or the nearest behind it. Positions never go back. */
-  next(position: number, runEntries = RUN_ENTRIES): Entry | undefined {
-    if (!this.#covers(position)) {
-      this.#run = this.#index.entries(position, runEntries, this.#direction);
-      this.#from = position;
-      this.#at = 0;
-    }
-    const isAscending = this.#direction === 'asc';
-    for (;;) {
-      const entry = this.#run[this.#at];
-      if (entry === undefined || (isAscending ? entry.position >= position : entry.position <= position)) {
-        return entry;
-      }
-      this.#at += 1;
-    }
-  }
-
-  #covers(position: number): boolean {
-    const last = this.#run.at(-1)?.position;
-    if (last === undefined) return false;
-    return this.#direction === 'asc'
-      ? position >= this.#from && position <= last
-      : position <= this.#from && position >= last;
-  }
 }

@@ -14,8 +14,11 @@ type EventRow = readonly [number, Uint8Array, number, string, number, number, nu
 
 /** Bytes of a generation, as memory counts them, that are written in a turn of the event loop: some 5 ms. */
 const AT_ONCE_BYTES = 512 * 1024;
-/** Of the cache; what is written comes in the order of the trees and hardly needs one. */
-const THREAD_SHARE = 1 / 4;
+/** Of the cache. What is written comes in the order of the trees and hardly needs one; the rest is left to the thread itself. */
+const READ_SHARE = 3 / 4;
+const WRITE_SHARE = 1 / 8;
+const ENTRIES_AT_ONCE = 16;
+const ENTRIES_AT = `SELECT ${COLUMNS} FROM events WHERE position IN (${Array(ENTRIES_AT_ONCE).fill('?').join(', ')})`;
 /** Rows that one turn of the event loop writes, so that requests are answered between two of them. */
 const TURN_ROWS = 500;
 
@@ -49,10 +52,10 @@ export class SqliteIndex {
    * Opens the index of a log, or an empty one in its place. @throws Error when the file is not one that can be used.
    */
   static open(file: string, logId: string, { cacheBytes = 0 }: { cacheBytes?: number } = {}): SqliteIndex {
-    const threadBytes = cacheBytes * THREAD_SHARE;
-    const connection = Connection.open(file, { cacheBytes: cacheBytes - threadBytes });
+    const connection = Connection.open(file, { cacheBytes: cacheBytes * READ_SHARE });
     try {
-      const index = new SqliteIndex(connection, new IndexThread({ file, cacheBytes: threadBytes }));
+      const thread = new IndexThread({ file, cacheBytes: cacheBytes * WRITE_SHARE });
+      const index = new SqliteIndex(connection, thread);
       index.#prepare(logId);
       return index;
     } catch (error) {
@@ -171,6 +174,20 @@ export class SqliteIndex {
     if (position > this.upTo) return undefined;
     const [row] = this.#connection.rows(`SELECT ${COLUMNS} FROM events WHERE position = ?`, position);
     return row === undefined ? undefined : this.#entryOf(row);
+  }
+
+  /** Entries by their positions; many at once, for the way into SQLite takes longer than to find one. */
+  entriesAt(positions: readonly number[]): ReadonlyMap<number, Entry> {
+    const found = new Map<number, Entry>();
+    for (let at = 0; at < positions.length; at += ENTRIES_AT_ONCE) {
+      // No event has the position 0: with it the statement is the same for fewer.
+      const some = Array.from({ length: ENTRIES_AT_ONCE }, (_, n) => positions[at + n] ?? 0);
+      for (const row of this.#connection.rows(ENTRIES_AT, ...some)) {
+        const entry = this.#entryOf(row);
+        if (entry.position <= this.upTo) found.set(entry.position, entry);
+      }
+    }
+    return found;
   }
 
   /** Entries from a position on, in a direction. */
