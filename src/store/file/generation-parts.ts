@@ -43,9 +43,15 @@ export interface RestPart {
   readonly lastId: string;
 }
 
+/** Layers of postings that are to become one, between two generations. */
+export interface MergePart {
+  readonly kind: 'merge';
+  readonly layers: readonly number[];
+}
+
 /** What is put together in one turn of the event loop. */
-const EVENTS = 500;
-const TERMS = 2000;
+const EVENTS = 1500;
+const TERMS = 6000;
 
 export function* partsOf(
   generation: Generation,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { startThread, type Thread, threadFile } from '../../thread.ts';
-import type { GenerationPart } from './generation-parts.ts';
+import type { GenerationPart, MergePart } from './generation-parts.ts';
 import type { IndexThreadAnswer, IndexThreadOptions, IndexThreadOrder } from './index-worker.ts';
 
 const IDLE_MS = 30_000;
@@ -26,12 +26,12 @@ export class IndexThread {
   }
 
   /**
-   * Writes a generation; resolves when it is committed. One at a time.
+   * Writes a generation, or merges layers; resolves when that is committed. One at a time.
    *
    * @param turn lets others have the event loop.
    * @throws Error when nothing of it is written.
    */
-  async write(parts: Iterable<GenerationPart>, turn: () => Promise<void>): Promise<void> {
+  async write(parts: Iterable<GenerationPart | MergePart>, turn: () => Promise<void>): Promise<void> {
     clearTimeout(this.#idle);
     this.#thread ??= this.#start();
     const { worker, started } = this.#thread;
@@ -87,7 +87,7 @@ export class IndexThread {
     return thread;
   }
 
-  #writePart(worker: Thread['worker'], part: GenerationPart): Promise<void> {
+  #writePart(worker: Thread['worker'], part: GenerationPart | MergePart): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
       this.#underWay.push({ written: resolve, failed: reject });
     });

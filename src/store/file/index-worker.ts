@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { GenerationPart } from './generation-parts.ts';
+import type { GenerationPart, MergePart } from './generation-parts.ts';
 import { IndexWriter } from './index-writer.ts';
 import { Connection } from './sqlite-connection.ts';
 import { Numbers } from './sqlite-numbers.ts';
@@ -9,7 +9,7 @@ export interface IndexThreadOptions {
   readonly file: string;
   readonly cacheBytes: number;
 }
-export type IndexThreadOrder = GenerationPart | 'stop';
+export type IndexThreadOrder = GenerationPart | MergePart | 'stop';
 export interface IndexThreadAnswer {
   readonly failure: string | undefined;
 }
@@ -33,7 +33,7 @@ port?.on('message', (order: IndexThreadOrder) => {
   try {
     // The other connection may have handed out some since the generation before.
     if (isBetween) numbers.learn();
-    isBetween = order.kind === 'rest';
+    isBetween = order.kind === 'rest' || order.kind === 'merge';
     if (failure === undefined) writer.take(order);
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);

@@ -1,13 +1,13 @@
-import type { EventsPart, GenerationPart, RestPart, TermsPart } from './generation-parts.ts';
-import { encodePostings } from './postings.ts';
+import type { EventsPart, GenerationPart, MergePart, RestPart, TermsPart } from './generation-parts.ts';
 import type { Connection } from './sqlite-connection.ts';
 import type { Numbers } from './sqlite-numbers.ts';
+import { addLayer, dropReplaced, mergeLayers, type Posting } from './sqlite-postings.ts';
 import { bytesOf, takeDocumentsAndKeys } from './sqlite-queries.ts';
-import { INTO_EVENTS, INTO_POSTINGS, Rows } from './sqlite-rows.ts';
+import { INTO_EVENTS, Rows } from './sqlite-rows.ts';
 
 /**
  * Writes one generation after the other into the index, part by part, in one transaction each: the last part commits.
- * A part that fails leaves nothing of its generation.
+ * A part that fails leaves nothing of its generation. Layers are merged in a transaction between two generations.
  */
 export class IndexWriter {
   readonly #connection: Connection;
@@ -20,11 +20,12 @@ export class IndexWriter {
     this.#numbers = numbers;
   }
 
-  take(part: GenerationPart): void {
+  take(part: GenerationPart | MergePart): void {
     try {
       if (this.#terms === undefined) {
         this.#connection.exec('BEGIN');
         this.#terms = [];
+        dropReplaced(this.#connection);
       }
       switch (part.kind) {
         case 'events':
@@ -34,10 +35,13 @@ export class IndexWriter {
           this.#terms.push(part);
           break;
         case 'rest':
-          this.#addTerms(this.#terms);
+          addLayer(this.#connection, postingsOf(this.#terms));
           this.#addRest(part);
-          this.#connection.exec('COMMIT');
-          this.#terms = undefined;
+          this.#commit();
+          break;
+        case 'merge':
+          mergeLayers(this.#connection, part.layers);
+          this.#commit();
           break;
         default:
           part satisfies never;
@@ -46,6 +50,11 @@ export class IndexWriter {
       this.abandon();
       throw error;
     }
+  }
+
+  #commit(): void {
+    this.#connection.exec('COMMIT');
+    this.#terms = undefined;
   }
 
   /** Takes back what was written of a generation that is not whole. */
@@ -75,26 +84,6 @@ export class IndexWriter {
     rows.end();
   }
 
-  /** In the order of the tree, which then grows page by page. */
-  #addTerms(parts: readonly TermsPart[]): void {
-    const places = parts.flatMap(({ terms, counts }, part) => {
-      let at = 0;
-      return terms.map((term, index) => {
-        const start = at;
-        at += counts[index] as number;
-        return { term, part, start, end: at };
-      });
-    });
-    places.sort((a, b) => (a.term < b.term ? -1 : 1));
-    const rows = new Rows(INTO_POSTINGS, this.#connection);
-    for (const { term, part, start, end } of places) {
-      const positions = (parts[part] as TermsPart).positions.subarray(start, end);
-      const last = positions.at(-1) as number;
-      rows.add(term, last, positions[0] as number, positions.length, encodePostings(positions));
-    }
-    rows.end();
-  }
-
   #addRest({ documents, keys, types, recordedAt, end, lastId }: RestPart): void {
     const connection = this.#connection;
     takeDocumentsAndKeys(connection, { documents, keys, recordedAt });
@@ -110,6 +99,17 @@ export class IndexWriter {
     remember(connection, 'place', JSON.stringify(end));
     remember(connection, 'lastId', lastId);
   }
+}
+
+function postingsOf(parts: readonly TermsPart[]): Posting[] {
+  return parts.flatMap(({ terms, counts, positions }) => {
+    let end = 0;
+    return terms.map((term, index) => {
+      const start = end;
+      end += counts[index] as number;
+      return { term, positions: positions.subarray(start, end) };
+    });
+  });
 }
 
 /** Notes something about the index as a whole. */

@@ -3,9 +3,10 @@ import type { Entry, Generation, KnownKey, LogPlace } from './generation.ts';
 import { partsOf } from './generation-parts.ts';
 import { IndexThread } from './index-thread.ts';
 import { IndexWriter, recall, remember } from './index-writer.ts';
-import { decodePostings, type PostingRun } from './postings.ts';
+import type { PostingRun } from './postings.ts';
 import { Connection, type SqlRow } from './sqlite-connection.ts';
 import { Numbers } from './sqlite-numbers.ts';
+import { Postings } from './sqlite-postings.ts';
 import { boundsOf, bytesOf, documentsOf, firstLive, idOf, recountType } from './sqlite-queries.ts';
 import { COLUMNS } from './sqlite-rows.ts';
 import { FORMAT, SCHEMA } from './sqlite-schema.ts';
@@ -14,6 +15,8 @@ type EventRow = readonly [number, Uint8Array, number, string, number, number, nu
 
 /** Bytes of a generation, as memory counts them, that are written in a turn of the event loop: some 5 ms. */
 const AT_ONCE_BYTES = 512 * 1024;
+/** Runs that are merged so; it takes about as long. */
+const MERGED_AT_ONCE = 4000;
 /** Of the cache. What is written comes in the order of the trees and hardly needs one; the rest is left to the thread itself. */
 const READ_SHARE = 3 / 4;
 const WRITE_SHARE = 1 / 8;
@@ -25,8 +28,8 @@ const TURN_ROWS = 500;
 /**
  * The part of the index that is not in memory. It is derived from the segments and can be deleted at any time.
  *
- * Positions of a term stand in packed runs, one a generation, by (term, last): a tenth of the rows and of the time
- * that a row for each position takes, and a seek still is one step into the tree. Nothing here is synced, for what a
+ * Positions of a term stand in packed runs, one a generation (`sqlite-postings.ts`): a tenth of the rows and of the time
+ * that a row for each position takes. Nothing here is synced, for what a
  * power failure leaves is found out at the start: the place up to which the log is known commits with the rows,
  * and a database that SQLite finds damaged is built anew.
  *
@@ -36,6 +39,7 @@ const TURN_ROWS = 500;
 export class SqliteIndex {
   readonly #connection: Connection;
   readonly #numbers: Numbers;
+  readonly #postings: Postings;
   readonly #writer: IndexWriter;
   readonly #thread: IndexThread;
   #place: LogPlace | undefined;
@@ -44,6 +48,7 @@ export class SqliteIndex {
   private constructor(connection: Connection, thread: IndexThread) {
     this.#connection = connection;
     this.#numbers = new Numbers(connection);
+    this.#postings = new Postings(connection);
     this.#writer = new IndexWriter(connection, this.#numbers);
     this.#thread = thread;
   }
@@ -142,6 +147,8 @@ export class SqliteIndex {
   /** Forgets the runs of terms that end at a position or below. */
   dropBelow(position: number): void {
     this.#connection.run('DELETE FROM postings WHERE last <= ?', position);
+    this.#connection.run('DELETE FROM layers WHERE last <= ?', position);
+    this.#postings.learn();
   }
 
   /** The greatest id in here. */
@@ -236,47 +243,17 @@ export class SqliteIndex {
 
   /** How many positions a term has. */
   count(term: string): number {
-    const [row] = this.#connection.rows(
-      'SELECT sum(count) FROM postings WHERE term = ? AND last <= ?',
-      term,
-      this.upTo,
-    );
-    return Number(row?.[0] ?? 0);
+    return this.#postings.count(term);
   }
 
   /** The next runs of a term in a direction, from the one that could hold `target` on. */
   runs(term: string, target: number, limit: number, direction: 'asc' | 'desc'): PostingRun[] {
-    const rows =
-      direction === 'asc'
-        ? this.#connection.rows(
-            'SELECT last, first, positions FROM postings WHERE term = ? AND last >= ? AND last <= ? ORDER BY last LIMIT ?',
-            term,
-            target,
-            this.upTo,
-            limit,
-          )
-        : this.#connection.rows(
-            'SELECT last, first, positions FROM postings WHERE term = ? AND first <= ? AND last <= ? ORDER BY last DESC LIMIT ?',
-            term,
-            target,
-            this.upTo,
-            limit,
-          );
-    return (rows as unknown as [number, number, Uint8Array][]).map(([last, first, positions]) => ({
-      last,
-      positions: decodePostings(first, positions),
-    }));
+    return this.#postings.runs(term, target, limit, direction);
   }
 
-  /** Terms above one, in order of their code points; the first that begins at `from` or behind it. */
+  /** At least the first so many terms from one on, in no order. */
   terms(from: string, limit: number): string[] {
-    const rows = this.#connection.rows(
-      'SELECT DISTINCT term FROM postings WHERE term >= ? AND last <= ? ORDER BY term LIMIT ?',
-      from,
-      this.upTo,
-      limit,
-    );
-    return (rows as unknown as [string][]).map(([term]) => term);
+    return this.#postings.terms(from, limit);
   }
 
   types(): TypeSummary[] {
@@ -329,9 +306,20 @@ export class SqliteIndex {
       await this.#thread.write(parts, turn);
       this.#numbers.learn();
     }
+    this.#postings.learn();
     this.#lastId = recall(this.#connection, 'lastId') ?? '';
     this.#place = end;
     onCommit();
+    await this.#merge(turn);
+  }
+
+  async #merge(turn: () => Promise<void>): Promise<void> {
+    for (let due = this.#postings.mergeable; due !== undefined; due = this.#postings.mergeable) {
+      const part = { kind: 'merge', layers: due.layers } as const;
+      if (due.runs <= MERGED_AT_ONCE) this.#writer.take(part);
+      else await this.#thread.write([part], turn);
+      this.#postings.learn();
+    }
   }
 
   #prepare(logId: string): void {
@@ -348,6 +336,7 @@ export class SqliteIndex {
     if (place !== undefined) this.#place = JSON.parse(place);
     this.#lastId = recall(this.#connection, 'lastId') ?? '';
     this.#numbers.learn();
+    this.#postings.learn();
   }
 
   #entryOf(row: SqlRow): Entry {

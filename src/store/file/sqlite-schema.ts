@@ -1,5 +1,5 @@
 /** Tables of the index. An index of another format is built anew, so a change here needs nothing but a new number. */
-export const FORMAT = '2';
+export const FORMAT = '3';
 
 export const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -16,9 +16,13 @@ export const SCHEMA = `
   CREATE UNIQUE INDEX events_by_id ON events (id);
   CREATE INDEX events_removed ON events (position) WHERE removed = 1;
   CREATE INDEX events_by_timestamp ON events (timestamp, position);
+  CREATE TABLE layers (
+    number INTEGER PRIMARY KEY, level INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    runs INTEGER NOT NULL, replaced INTEGER NOT NULL
+  );
   CREATE TABLE postings (
-    term TEXT NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, positions BLOB NOT NULL,
-    PRIMARY KEY (term, last)
+    layer INTEGER NOT NULL, term TEXT NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+    positions BLOB NOT NULL, PRIMARY KEY (layer, term, last)
   ) WITHOUT ROWID;
   CREATE TABLE documents (
     collection TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, updatedAt TEXT NOT NULL,

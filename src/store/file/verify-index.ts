@@ -127,7 +127,9 @@ function tables({ indexedFrom, keptFrom }: Bounds): readonly Table[] {
     },
     {
       keys: 2,
-      sql: 'SELECT term, first, positions, count, last FROM postings ORDER BY term, last',
+      // Of a layer those runs that are found in it.
+      sql: `SELECT term, p.first, positions, count, p.last FROM postings p JOIN layers l ON l.number = layer
+        WHERE replaced = 0 AND p.first >= l.first AND p.last <= l.last ORDER BY term, p.last`,
       rows: (runs) => placesOf(runs, indexedFrom),
       name: ([term, position]) => [Number(position), `the term ${String(term)}`],
     },

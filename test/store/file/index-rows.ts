@@ -15,7 +15,9 @@ export function rowsOf(where: string): Record<string, string[]> {
         .map((row: object) => JSON.stringify(Object.values(row).map(String)));
     }
     rows['postings'] = database
-      .prepare('SELECT term, sum(count), min(first), max(last) FROM postings GROUP BY term ORDER BY term')
+      .prepare(
+        'SELECT term, sum(count), min(p.first), max(p.last) FROM postings p JOIN layers ON number = layer WHERE replaced = 0 GROUP BY term ORDER BY term',
+      )
       .all()
       .map((row: object) => JSON.stringify(Object.values(row)));
     return rows;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { DatabaseSync } from '@photostructure/sqlite';
 import t, { type Test } from 'tap';
 import { compileFilter, EVERYTHING } from '../../../src/model/filter.ts';
 import { removeIndex } from '../../../src/store/file/folder.ts';
@@ -77,18 +78,21 @@ t.test('every event is read exactly once while generations are on their way', as
   t.equal((await readAll(backend, EVERYTHING)).length, 40 * BATCH);
 });
 
-/** The parts of a generation of the first so many events, each with a term. */
-function generation(events: number, term: string): GenerationPart[] {
-  const start: LogPlace = { segment: 's', offset: 0, crc: 0, position: 0 };
+/** The parts of a generation of so many events behind a position, each with a term. */
+function generation(events: number, term: string, after = 0): GenerationPart[] {
+  const start: LogPlace = { segment: 's', offset: after, crc: 0, position: after };
   const timestamp = '2026-11-30T12:00:00.000Z';
   const entries = Array.from({ length: events }, (_, n) => {
     const { id } = event();
-    return { position: n + 1, id, type: 'A', timestamp, segment: 's', offset: n, length: 1, before: n };
+    const position = after + n + 1;
+    return { position, id, type: 'A', timestamp, segment: 's', offset: position, length: 1, before: n };
   });
   const made = new Generation(start);
   const terms = entries.map(({ position }) => [`${term}:${position}`]);
   made.add({ entries, terms, recordedAt: timestamp, documents: [], keys: [] });
-  return [...partsOf(made, { end: { ...start, offset: events, position: events }, lastId: '' })];
+  return [
+    ...partsOf(made, { end: { ...start, offset: after + events, position: after + events }, lastId: '' }),
+  ];
 }
 
 /** An empty index, and a thread that writes into it. */
@@ -126,4 +130,31 @@ t.test('a generation of which SQLite refuses a part is refused as a whole', asyn
   // The positions of its first part are taken, and nothing is in the way of the others.
   await t.rejects(thread.write(generation(2 * BATCH, 'other'), turn), { message: /UNIQUE/ });
   t.strictSame(rowsOf(where), rows);
+});
+
+t.test('a reader that has not heard of a merge finds what it knew', async (t) => {
+  const { where, thread } = await stage(t);
+  const layers = Array.from({ length: 8 }, (_, n) => n + 1);
+  for (const layer of layers) await thread.write(generation(1, 'n', layer - 1), turn);
+  const reader = SqliteIndex.open(join(where, 'index.sqlite'), 'a log');
+  t.teardown(() => reader.close());
+  const found = () => layers.map((layer) => reader.runs(`n:${layer}`, 0, 2, 'asc'));
+  const known = layers.map((layer) => [{ last: layer, positions: [layer] }]);
+  t.strictSame(found(), known);
+  await thread.write([{ kind: 'merge', layers }], turn);
+  t.strictSame(found(), known, 'by the layers that were merged');
+  const again = SqliteIndex.open(join(where, 'index.sqlite'), 'a log');
+  t.teardown(() => again.close());
+  await thread.write(generation(1, 'n', 8), turn);
+  t.strictSame(
+    layers.map((layer) => again.runs(`n:${layer}`, 9, 2, 'desc')),
+    known,
+    'by the layer that they became',
+  );
+  t.strictSame(again.runs('n:1', 1, 2, 'desc'), known[0], 'from its first position on');
+  t.strictSame(again.runs('n:8', 8, 2, 'asc'), known[7], 'from its last position on');
+  t.strictSame(again.runs('n:8', 9, 2, 'asc'), []);
+  const database = new DatabaseSync(join(where, 'index.sqlite'), { readOnly: true });
+  t.teardown(() => database.close());
+  t.strictSame({ ...database.prepare('SELECT count(*) AS runs FROM postings').get() }, { runs: 18 }, 'once');
 });

@@ -30,10 +30,11 @@ const CHANGES: Readonly<Record<string, readonly [sql: string, finding: RegExp]>>
     /^21 index.sqlite .*does not know the term n:20$/,
   ],
   'a posting too many': [
-    "INSERT INTO postings SELECT 'n:none', last, first, count, positions FROM postings WHERE term = 'n:20'",
+    "INSERT INTO postings SELECT layer, 'n:none', last, first, count, positions FROM postings WHERE term = 'n:20'",
     /^21 index.sqlite .*knows the term n:none that the log does not have$/,
   ],
   'the count of a run': ["UPDATE postings SET count = 2 WHERE term = 'n:20'", /the term n:20 otherwise/],
+  'the end of a layer': ['UPDATE layers SET last = last - 1 WHERE replaced = 0', /does not know the term/],
   'an event': ['DELETE FROM events WHERE position = 30', /^30 index.sqlite .*does not know the event$/],
   'the place of an event': [
     'UPDATE events SET offset = offset + 1 WHERE position = 30',
@@ -73,6 +74,16 @@ t.test('whatever the index says that the log does not say is named', async (t) =
       t.match(findings, [finding], what);
     }
   }
+});
+
+t.test('a layer of terms that is lost is named term by term', async (t) => {
+  const { stopped } = await filled(t);
+  const database = new DatabaseSync(join(stopped, 'index.sqlite'));
+  database.exec('DELETE FROM layers WHERE number = (SELECT max(number) FROM layers)');
+  database.close();
+  const findings = await findingsOf(stopped);
+  t.ok(findings.length > 1);
+  for (const finding of findings) t.match(finding, /does not know the term/);
 });
 
 t.test('an index of a store that is in use is left alone', async (t) => {
