@@ -326,4 +326,28 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     ],
     tests: [RECOVERY_TEST],
   },
+  {
+    name: 'file-memory-given-back-too-soon',
+    why: 'A part of the index leaves memory before it is committed: its events are found by nobody meanwhile.',
+    edits: [
+      {
+        file: 'src/store/file/sqlite-index.ts',
+        find: `      await this.#thread.write(parts, turn);`,
+        replace: `      onCommit(); await this.#thread.write(parts, turn);`,
+      },
+    ],
+    tests: ['test/store/file/index-thread.test.ts'],
+  },
+  {
+    name: 'file-merged-layers-dropped',
+    why: 'What was merged is gone before the connection that reads has heard of it.',
+    edits: [
+      {
+        file: 'src/store/file/index-writer.ts',
+        find: `          mergeLayers(this.#connection, part.layers);`,
+        replace: `          mergeLayers(this.#connection, part.layers); dropReplaced(this.#connection);`,
+      },
+    ],
+    tests: ['test/store/file/index-thread.test.ts'],
+  },
 ];
