@@ -52,10 +52,11 @@ t.test('what the thread writes is what is written at once', async (t) => {
 
 t.test('every event is read exactly once while generations are on their way', async (t) => {
   const where = await folder(t);
-  const backend = await open(where, `?maxMemorySize=${2 * 2 ** 20}`);
+  // So little that there are a dozen generations, and so much that each of them goes to the thread.
+  const backend = await open(where, `?maxMemorySize=${8 * 2 ** 20}`);
   t.teardown(() => backend.stop());
   let isDone = false;
-  const appending = append(backend, 40).finally(() => {
+  const appending = append(backend, 60).finally(() => {
     isDone = true;
   });
   const side = compileFilter({ tags: { side: 'a' } });
@@ -75,7 +76,7 @@ t.test('every event is read exactly once while generations are on their way', as
   }
   await appending;
   t.ok(pages > 10, `${pages} pages`);
-  t.equal((await readAll(backend, EVERYTHING)).length, 40 * BATCH);
+  t.equal((await readAll(backend, EVERYTHING)).length, 60 * BATCH);
 });
 
 /** The parts of a generation of so many events behind a position, each with a term. */
