@@ -20,6 +20,8 @@ export class IndexThread {
   /** Parts that are not answered yet; answers come in their order. */
   readonly #underWay: { written: () => void; failed: (error: Error) => void }[] = [];
   #idle: NodeJS.Timeout | undefined;
+  /** The end of the thread before: until then it has a connection, and its parts may be under way. */
+  #stopped: Promise<void> = Promise.resolve();
 
   constructor(options: IndexThreadOptions) {
     this.#options = options;
@@ -33,6 +35,7 @@ export class IndexThread {
    */
   async write(parts: Iterable<GenerationPart | MergePart>, turn: () => Promise<void>): Promise<void> {
     clearTimeout(this.#idle);
+    await this.#stopped;
     this.#thread ??= this.#start();
     const { worker, started } = this.#thread;
     worker.ref();
@@ -55,17 +58,13 @@ export class IndexThread {
     }
   }
 
-  /** Closes its connection. May be called again, and the next generation starts it anew. */
+  /** Closes its connection; resolves when it is closed. May be called again, and the next generation starts it anew. */
   async stop(): Promise<void> {
     clearTimeout(this.#idle);
     const thread = this.#thread;
     this.#thread = undefined;
-    if (thread === undefined || thread.worker.threadId < 0) return;
-    const exited = once(thread.worker, 'exit');
-    thread.worker.ref();
-    tell(thread.worker, 'stop');
-    // One that fails is gone as well.
-    await exited.catch(() => undefined);
+    if (thread !== undefined) this.#stopped = ended(thread);
+    await this.#stopped;
   }
 
   #start(): Thread {
@@ -100,4 +99,13 @@ export class IndexThread {
 
 function tell(worker: Thread['worker'], order: IndexThreadOrder): void {
   worker.postMessage(order);
+}
+
+async function ended({ worker }: Thread): Promise<void> {
+  if (worker.threadId < 0) return;
+  const exited = once(worker, 'exit');
+  worker.ref();
+  tell(worker, 'stop');
+  // One that fails is gone as well.
+  await exited.catch(() => undefined);
 }

@@ -133,6 +133,23 @@ t.test('a generation of which SQLite refuses a part is refused as a whole', asyn
   t.strictSame(rowsOf(where), rows);
 });
 
+t.test(
+  'who stops the thread while it is being stopped waits for its end, and so does what comes next',
+  async (t) => {
+    const { where, thread } = await stage(t);
+    await thread.write(generation(1, 'n'), turn);
+    let isStopped = false;
+    void thread.stop().then(() => {
+      isStopped = true;
+    });
+    await thread.stop();
+    t.ok(isStopped);
+    void thread.stop();
+    await thread.write(generation(1, 'n', 1), turn);
+    t.equal(rowsOf(where)['events']?.length, 2);
+  },
+);
+
 t.test('a reader that has not heard of a merge finds what it knew', async (t) => {
   const { where, thread } = await stage(t);
   const layers = Array.from({ length: 8 }, (_, n) => n + 1);
