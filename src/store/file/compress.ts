@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { directoryOf } from './block-directory.ts';
 import { BLOCK_BYTES, compressBlock, inflateMembers, memberOffsets } from './block-gzip.ts';
 import { readUpTo, replaceFile, writeAll } from './disk.ts';
 import type { SealedSegment } from './manifest.ts';
@@ -22,8 +23,14 @@ export async function compressSegment(
 ): Promise<Required<Pick<SealedSegment, 'compressedSize' | 'compressedSha256'>> | undefined> {
   const target = path.join(folder, `${file}.gz`);
   const hash = createHash('sha256');
+  const sizes: number[] = [];
   let at = 0;
   await replaceFile(target, async (fd) => {
+    const add = async (member: Buffer) => {
+      await writeAll(fd, member, at);
+      hash.update(member);
+      at += member.length;
+    };
     for (let offset = 0; offset < size && !isStopped(); offset += BLOCK_BYTES * BLOCKS_AT_ONCE) {
       const text = await files.read(file, offset, Math.min(BLOCK_BYTES * BLOCKS_AT_ONCE, size - offset));
       const blocks: Promise<Buffer>[] = [];
@@ -31,12 +38,13 @@ export async function compressSegment(
         blocks.push(compressBlock(text.subarray(start, start + BLOCK_BYTES)));
       }
       for (const block of await Promise.all(blocks)) {
-        await writeAll(fd, block, at);
-        hash.update(block);
-        at += block.length;
+        await add(block);
+        sizes.push(block.length);
       }
     }
-    if (!isStopped()) await verify(fd, at, sha256);
+    if (isStopped()) return;
+    await add(directoryOf(sizes));
+    await verify(fd, at, sha256);
   });
   // A form that is not whole lies beside the original and is in nobody's way: the next start removes it.
   return isStopped() ? undefined : { compressedSize: at, compressedSha256: hash.digest('hex') };

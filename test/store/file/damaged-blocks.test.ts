@@ -96,6 +96,16 @@ t.test('each damaged block is located, and everything beside it is served', asyn
       );
     }
   }
+  const inDirectory = Buffer.from(bytes);
+  const end = offsets.at(-1) as number;
+  inDirectory.writeUInt8(inDirectory.readUInt8(end + 20) ^ 4, end + 20);
+  await writeFile(file, inDirectory);
+  const [finding] = await verifyFiles(where);
+  t.match(finding?.what, /another SHA-256/, 'a directory that is damaged');
+  const copy = await copyOf(t, where);
+  const served = await open(copy);
+  t.equal((await readAll(served, EVERYTHING)).length, EVENTS, 'costs no event');
+  await served.stop();
   await writeFile(file, bytes);
   t.strictSame(await verifyFiles(where), []);
 });

@@ -1,8 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import t from 'tap';
-import { BLOCK_BYTES, compressBlock } from '../../../src/store/file/block-gzip.ts';
+import { gunzipSync } from 'node:zlib';
+import t, { type Test } from 'tap';
+import { directoryOf } from '../../../src/store/file/block-directory.ts';
+import {
+  BLOCK_BYTES,
+  compressBlock,
+  memberOffsets,
+  memberOffsetsAround,
+} from '../../../src/store/file/block-gzip.ts';
 import { RecordBuffer } from '../../../src/store/file/record.ts';
 import { type Place, SegmentFiles } from '../../../src/store/file/segment-files.ts';
 
@@ -10,8 +17,11 @@ const EVENTS = 6000;
 const PLAIN = 'plain.jsonl';
 const PACKED = 'packed.jsonl';
 
-/** One text, as it is and compressed; an event takes up to a fifth of a block. */
-async function segments(folder: string): Promise<Place[]> {
+/** One text, as it is and compressed; an event takes up to a fifth of a block. Older files end without a directory. */
+async function segments(
+  folder: string,
+  { endOf = directoryOf }: { endOf?: typeof directoryOf } = {},
+): Promise<Place[]> {
   const buffer = new RecordBuffer();
   const places: Place[] = [];
   buffer.begin(0);
@@ -37,14 +47,31 @@ async function segments(folder: string): Promise<Place[]> {
   const blocks: Buffer[] = [];
   for (let at = 0; at < text.length; at += BLOCK_BYTES)
     blocks.push(await compressBlock(text.subarray(at, at + BLOCK_BYTES)));
+  blocks.push(endOf(blocks.map(({ length }) => length)));
   writeFileSync(path.join(folder, `${PACKED}.gz`), Buffer.concat(blocks));
   return places;
 }
 
-t.test('events are what was written, however they lie and whatever is in memory', async (t) => {
+const damagedDirectory = (sizes: readonly number[]): Buffer => {
+  const bytes = directoryOf(sizes);
+  bytes.writeUInt8(bytes.readUInt8(20) ^ 1, 20);
+  return bytes;
+};
+
+for (const [name, endOf] of Object.entries({
+  'with a directory': directoryOf,
+  'without one': () => Buffer.alloc(0),
+  'with one that is damaged': damagedDirectory,
+})) {
+  t.test(`events are what was written, however they lie and whatever is in memory, ${name}`, (t) =>
+    readScattered(t, endOf),
+  );
+}
+
+async function readScattered(t: Test, endOf: typeof directoryOf): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'stele-scattered-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const places = await segments(folder);
+  const places = await segments(folder, { endOf });
   const every = (step: number, from = 0, to = EVENTS) =>
     Array.from({ length: Math.ceil((to - from) / step) }, (_, index) => from + index * step);
   const selections = {
@@ -85,6 +112,47 @@ t.test('events are what was written, however they lie and whatever is in memory'
     await files.close();
   }
   await plain.close();
+}
+
+t.test('a directory says where the members are, whatever becomes of them or of it', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'stele-scattered-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  await segments(folder, { endOf: () => Buffer.alloc(0) });
+  const file = path.join(folder, `${PACKED}.gz`);
+  const blocks = readFileSync(file);
+  const offsetsOf = async (bytes: Buffer) => {
+    writeFileSync(file, bytes);
+    const fd = openSync(file, 'r');
+    try {
+      return await memberOffsets(fd, bytes.length);
+    } finally {
+      closeSync(fd);
+    }
+  };
+  const walked = await offsetsOf(blocks);
+  const sizes = walked.slice(1).map((end, n) => end - (walked[n] as number));
+  t.ok(sizes.length > 300, `${sizes.length} members`);
+  const directory = directoryOf(sizes);
+  const whole = Buffer.concat([blocks, directory]);
+  t.equal(gunzipSync(whole).length, gunzipSync(blocks).length, 'it is a member without text');
+  t.strictSame(await offsetsOf(whole), walked);
+  const damaged = Buffer.from(whole);
+  damaged.fill(0, walked[7], walked[9]);
+  t.strictSame(await offsetsOf(damaged), walked, 'also where members are damaged');
+  // What it says may be out of any flipped bit of it: then it is as if there were none.
+  for (let at = 0; at < directory.length; at += 1) {
+    const flipped = Buffer.from(whole);
+    flipped.writeUInt8(flipped.readUInt8(blocks.length + at) ^ (1 << (at % 8)), blocks.length + at);
+    if (at % 50 === 0 || at < 20 || at > directory.length - 20)
+      await t.rejects(offsetsOf(flipped), /No block begins/, `byte ${at}`);
+    const around = memberOffsetsAround(flipped);
+    if (around.some((offset, n) => offset !== walked[n])) t.fail(`byte ${at}`);
+  }
+  t.strictSame(memberOffsetsAround(whole.subarray(0, -5)), walked, 'and where it is cut off');
+  const many = Array.from({ length: 40_000 }, () => 100);
+  t.equal(directoryOf(many).length, 0, 'a file with more members than a field can say has none');
+  const most = Buffer.concat([Buffer.alloc(32_000 * 100), directoryOf(many.slice(0, 32_000))]);
+  t.equal((await offsetsOf(most)).length, 32_001, 'one that does not come with the first reading');
 });
 
 t.test('what a disk got wrong once is read anew', async (t) => {
