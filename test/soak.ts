@@ -13,6 +13,7 @@ import { type RaceReport, race } from './race/racing.ts';
 import { flipBits } from './store/file/flips.ts';
 import { everyInjection, hasStrace, inject } from './store/file/injections.ts';
 import { killRounds } from './store/file/kill-rounds.ts';
+import { LARGE, SMALL } from './store/file/lives.ts';
 
 /**
  * `npm run soak`: what CI does briefly, for long. 200 kills of the service and of PostgreSQL, a million hostile inputs,
@@ -136,8 +137,10 @@ async function fileKills(): Promise<void> {
   const [from, to] = sliceOf(FILE_KILLS * scale);
   for (let done = from; done < to; done += FILE_KILLS_A_ROUND) {
     const count = Math.min(FILE_KILLS_A_ROUND, to - done);
-    const { faults: found, killed, acknowledged } = await killRounds(count, done);
-    note(`${killed} kills of the file store`, found, `${acknowledged} events acknowledged`);
+    const load = (done / FILE_KILLS_A_ROUND) % 4 === 3 ? LARGE : SMALL;
+    const { faults: found, killed, acknowledged } = await killRounds(count, { first: done, load });
+    const what = load === LARGE ? 'the file store, its index written by a thread' : 'the file store';
+    note(`${killed} kills of ${what}`, found, `${acknowledged} events acknowledged`);
   }
 }
 

@@ -303,7 +303,12 @@ export class SqliteIndex {
     if (generation.bytes <= AT_ONCE_BYTES) {
       for (const part of parts) this.#writer.take(part);
     } else {
-      await this.#thread.write(parts, turn);
+      try {
+        await this.#thread.write(parts, turn);
+      } catch (error) {
+        // The thread may have ended between the commit and its answer. It is gone by now, so the place says which.
+        if (recall(this.#connection, 'place') !== JSON.stringify(end)) throw error;
+      }
       this.#numbers.learn();
     }
     this.#postings.learn();

@@ -81,6 +81,11 @@ t.test('every event is read exactly once while generations are on their way', as
 
 /** The parts of a generation of so many events behind a position, each with a term. */
 function generation(events: number, term: string, after = 0): GenerationPart[] {
+  const { made, end } = generated(events, term, after);
+  return [...partsOf(made, { end, lastId: '' })];
+}
+
+function generated(events: number, term: string, after = 0): { made: Generation; end: LogPlace } {
   const start: LogPlace = { segment: 's', offset: after, crc: 0, position: after };
   const timestamp = '2026-11-30T12:00:00.000Z';
   const entries = Array.from({ length: events }, (_, n) => {
@@ -91,9 +96,7 @@ function generation(events: number, term: string, after = 0): GenerationPart[] {
   const made = new Generation(start);
   const terms = entries.map(({ position }) => [`${term}:${position}`]);
   made.add({ entries, terms, recordedAt: timestamp, documents: [], keys: [] });
-  return [
-    ...partsOf(made, { end: { ...start, offset: after + events, position: after + events }, lastId: '' }),
-  ];
+  return { made, end: { ...start, offset: after + events, position: after + events } };
 }
 
 /** An empty index, and a thread that writes into it. */
@@ -131,6 +134,35 @@ t.test('a generation of which SQLite refuses a part is refused as a whole', asyn
   // The positions of its first part are taken, and nothing is in the way of the others.
   await t.rejects(thread.write(generation(2 * BATCH, 'other'), turn), { message: /UNIQUE/ });
   t.strictSame(rowsOf(where), rows);
+});
+
+t.test('a generation is taken over where the thread does not live to tell of its commit', async (t) => {
+  const { where, index } = await stage(t);
+  const { made, end } = generated(4 * BATCH, 'n');
+  let left = [...partsOf(made, { end, lastId: '' })].length;
+  const isCommitted = () => rowsOf(where)['events']?.length === 4 * BATCH;
+  const goWithTheAnswer = async () => {
+    left -= 1;
+    if (left > 0) return await turn();
+    while (!isCommitted()) await turn();
+    throw new Error('gone');
+  };
+  let commits = 0;
+  const onCommit = () => {
+    commits += 1;
+  };
+  await index.absorb(made, end, { turn: goWithTheAnswer, onCommit });
+  t.equal(commits, 1, 'memory gives it back');
+  t.equal(index.entry(4 * BATCH)?.position, 4 * BATCH);
+  t.equal(index.count('n:1'), 1);
+  const next = generated(4 * BATCH, 'n', 4 * BATCH);
+  const fail = async () => {
+    throw new Error('gone before');
+  };
+  await t.rejects(index.absorb(next.made, next.end, { turn: fail, onCommit }), { message: 'gone before' });
+  t.equal(commits, 1, 'one that was not committed stays there');
+  await index.absorb(next.made, next.end, { turn, onCommit });
+  t.equal(index.entry(8 * BATCH)?.position, 8 * BATCH);
 });
 
 t.test(

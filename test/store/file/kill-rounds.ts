@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { audit, emptyLedger, live, note, tear } from './lives.ts';
+import { audit, emptyLedger, type Load, live, note, SMALL, tear } from './lives.ts';
 
 /** Lives of one log: an audit reads all of it. */
 const LIVES_OF_A_FOLDER = 50;
@@ -15,7 +15,10 @@ export interface KillReport {
 }
 
 /** Kills a writer again and again, at another moment of its work each time, and looks at what it leaves. */
-export async function killRounds(rounds: number, first = 0): Promise<KillReport> {
+export async function killRounds(
+  rounds: number,
+  { first = 0, load = SMALL }: { first?: number; load?: Load } = {},
+): Promise<KillReport> {
   const faults: string[] = [];
   let killed = 0;
   let acknowledged = 0;
@@ -27,11 +30,17 @@ export async function killRounds(rounds: number, first = 0): Promise<KillReport>
       const round = first + done + life;
       // Now and then what the kill left is torn as well: a kill alone seldom leaves half a record.
       if (round % 3 === 0) await tear(where);
-      const { said } = await live(where, { requests: 100_000, life: round, killAfterMs: (round * 7) % 60 });
+      const { said } = await live(where, {
+        requests: 100_000,
+        life: round,
+        load,
+        killAfterMs: (round * 7) % 60,
+      });
       note(ledger, said);
       if (!said.includes('. done')) killed += 1;
       const isAudited = (life + 1) % LIVES_BEFORE_AN_AUDIT === 0 || life + 1 === lives;
-      if (isAudited) faults.push(...(await audit(where, ledger)).map((fault) => `round ${round}: ${fault}`));
+      if (isAudited)
+        faults.push(...(await audit(where, ledger, load)).map((fault) => `round ${round}: ${fault}`));
     }
     acknowledged += ledger.stored.size;
     await rm(where, { recursive: true, force: true });

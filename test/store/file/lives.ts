@@ -3,13 +3,22 @@ import { once } from 'node:events';
 import { appendFile } from 'node:fs/promises';
 import { EVERYTHING } from '../../../src/model/filter.ts';
 import { verifyFiles } from '../../../src/store/file/verify.ts';
+import { verifyIndex } from '../../../src/store/file/verify-index.ts';
 import { readAll } from '../../helpers/reading.ts';
 import { decide, event } from '../../helpers/requests.ts';
 import { built } from '../../helpers/service-build.ts';
 import { open, openSegment } from './stage.ts';
 
-/** So small that a few requests rotate, seal, compress and move to SQLite. */
-const PARAMETERS = '?maxSize=4096&maxMemorySize=8192';
+export interface Load {
+  readonly parameters: string;
+  /** The most events of a request. */
+  readonly most: number;
+}
+
+/** So little memory that a few requests rotate, seal, compress and move to SQLite. */
+export const SMALL: Load = { parameters: '?maxSize=4096&maxMemorySize=8192', most: 4 };
+/** So much that what moves to SQLite is written by the thread. */
+export const LARGE: Load = { parameters: '?maxSize=1048576&maxMemorySize=3145728', most: 300 };
 
 /** What all lives of the writer were told. */
 export interface Ledger {
@@ -32,19 +41,28 @@ export async function live(
   {
     requests,
     life,
+    load = SMALL,
     through = [],
     faultyCall,
     killAfterMs,
-  }: { requests: number; life: number; through?: string[]; faultyCall?: string; killAfterMs?: number },
+  }: {
+    requests: number;
+    life: number;
+    load?: Load;
+    through?: string[];
+    faultyCall?: string;
+    killAfterMs?: number;
+  },
 ): Promise<Life> {
   const preload = faultyCall === undefined ? [] : ['--import', built('test/store/file/faulty-calls.ts')];
   const node = [
     process.execPath,
     ...preload,
     built('test/store/file/writer-process.ts'),
-    `file:${where}${PARAMETERS}`,
+    `file:${where}${load.parameters}`,
     `${requests}`,
     `${life}`,
+    `${load.most}`,
   ];
   const [program = '', ...argv] = [...through, ...node];
   const child = spawn(program, argv, {
@@ -88,10 +106,11 @@ export function note(ledger: Ledger, said: string): void {
 
 /**
  * Looks whether everything acknowledged is there in its place, requests are whole and have their document,
- * positions have no gaps, nothing refused is there, and the store takes writes. Gives what is wrong.
+ * positions have no gaps, nothing refused is there, the index says what the log does, and the store takes writes. Gives
+ * what is wrong.
  */
-export async function audit(where: string, ledger: Ledger): Promise<string[]> {
-  const backend = await open(where, PARAMETERS);
+export async function audit(where: string, ledger: Ledger, load = SMALL): Promise<string[]> {
+  const backend = await open(where, load.parameters);
   const faults: string[] = [];
   try {
     const { checks } = await backend.health();
@@ -129,6 +148,7 @@ export async function audit(where: string, ledger: Ledger): Promise<string[]> {
   } finally {
     await backend.stop();
   }
-  faults.push(...(await verifyFiles(where)).map((finding) => JSON.stringify(finding)));
+  for (const finding of [...(await verifyFiles(where)), ...(await verifyIndex(where))])
+    faults.push(JSON.stringify(finding));
   return faults.slice(0, 10);
 }

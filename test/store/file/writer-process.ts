@@ -7,10 +7,10 @@ import { decide, event } from '../../helpers/requests.ts';
 
 /**
  * A process that appends for as long as it lives and tells each answer when it has it: the url, the number of
- * requests, and a name for this life of it. `+ position id id id` was stored, `? id id id` may have been, `- id` was
- * not. With each request a document commits that names the first event of it.
+ * requests, a name for this life of it, and the most events of a request. `+ position id id id` was stored,
+ * `? id id id` may have been, `- id` was not. With each request a document commits that names the first event of it.
  */
-const [url = '', requests = '1', life = '0'] = process.argv.slice(2);
+const [url = '', requests = '1', life = '0', most = '4'] = process.argv.slice(2);
 const tell = (line: string) => writeSync(1, `${line}\n`);
 
 const backend = openFile(url, {
@@ -22,7 +22,7 @@ await backend.start();
 tell(`= ${(await backend.head()).position}`);
 const place = { collection: 'writer', key: 'last' };
 for (let n = 0; n < Number(requests); n += 1) {
-  const size = 1 + (n % 4);
+  const size = 1 + ((n * 61) % Number(most));
   const events = Array.from({ length: size }, (_, part) =>
     event({
       type: 'Counted',
