@@ -73,13 +73,13 @@ export async function decide(request: AppendRequest, on: DecisionBase): Promise<
     return { verdict: { kind: 'ids-taken', taken: await on.load(taken) } };
   }
   if (request.registry !== undefined) {
-    const revision = index.document(REGISTRY.collection, REGISTRY.key)?.revision ?? 0;
+    const revision = index.revision(REGISTRY.collection, REGISTRY.key);
     if (revision !== request.registry) return { verdict: { kind: 'stale-registry', revision } };
   }
   const failure = await failureOf(request, on);
   if (failure !== undefined) return { verdict: failure };
   for (const { collection, key, expectedRevision } of request.writes) {
-    const revision = index.document(collection, key)?.revision ?? 0;
+    const revision = index.revision(collection, key);
     if (revision !== expectedRevision)
       return { verdict: { kind: 'stale-document', collection, key, revision } };
   }

@@ -210,13 +210,13 @@ export class EventIndex extends LogBounds implements LogIndex {
     return [...found].sort(compareText).slice(0, limit);
   }
 
-  document(collection: string, key: string): DocumentState | undefined {
+  revision(collection: string, key: string): number {
     const name = documentName(collection, key);
-    for (const { documents } of this.#generations.toReversed()) {
-      const document = documents.get(name);
-      if (document !== undefined) return document.body === null ? undefined : document;
+    for (let at = this.#generations.length - 1; at >= 0; at -= 1) {
+      const document = this.#generations[at]?.documents.get(name);
+      if (document !== undefined) return document.body === null ? 0 : document.revision;
     }
-    return this.#older?.document(collection, key);
+    return this.#older?.revision(collection, key) ?? 0;
   }
 
   documents(query: DocumentQuery): StoredDocument[] {

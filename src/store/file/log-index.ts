@@ -2,7 +2,6 @@ import type { Filter } from '../../model/filter.ts';
 import type { DocumentQuery, StoredDocument, TagQuery, TypeSummary } from '../store.ts';
 import type { Direction } from './cursors.ts';
 import type { Addition, Entry, KnownKey, LogPlace } from './generation.ts';
-import type { DocumentState } from './record.ts';
 import type { SelectBounds, Selection } from './select.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
 
@@ -20,7 +19,8 @@ export interface LogIndex {
   readonly older: SqliteIndex | undefined;
   add(addition: Addition, end: LogPlace): void;
   move(options: { all: boolean; turn: () => Promise<void> }): Promise<void>;
-  document(collection: string, key: string): DocumentState | undefined;
+  /** The revision of a document; 0 where there is none. */
+  revision(collection: string, key: string): number;
   documents(query: DocumentQuery): StoredDocument[];
   collections(): string[];
   relocate(moved: Moved, turn: () => Promise<void>): Promise<void>;

@@ -66,8 +66,8 @@ export class ScanIndex extends LogBounds implements LogIndex {
 
   async dropBelow(): Promise<void> {}
 
-  document(collection: string, key: string): DocumentState | undefined {
-    return this.#documents.get(collection)?.get(key);
+  revision(collection: string, key: string): number {
+    return this.#documents.get(collection)?.get(key)?.revision ?? 0;
   }
 
   documents({ collection, key, from, to, descending, limit }: DocumentQuery): StoredDocument[] {

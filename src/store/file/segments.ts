@@ -206,8 +206,7 @@ export class Segments {
         await this.#rewrite(old, {
           isRemoved: isWanted,
           isIndexDropped: (position) => dropIndex === true && isWanted(position),
-          isSuperseded: ({ collection, key, revision }) =>
-            this.#index.document(collection, key)?.revision !== revision,
+          isSuperseded: ({ collection, key, revision }) => this.#index.revision(collection, key) !== revision,
           nowMs: Date.now(),
         });
         removed += count;

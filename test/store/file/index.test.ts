@@ -144,3 +144,23 @@ t.test('terms are found whatever else the metadata hold', async (t) => {
   t.strictSame(terms, ['$correlationId:c-1', '=A', 'data:x', 'm:1', 'm:2']);
   t.strictSame(rowsOf(where), rows);
 });
+
+t.test('the revision of a document is the last one, wherever it and the one before it stand', async (t) => {
+  const backend = await open(await folder(t), SMALL);
+  t.teardown(() => backend.stop());
+  const place = { collection: 'd', key: 'k' };
+  const write = async (expectedRevision: number, body: string | null = '{}') =>
+    (await decide(backend, { events: [event()], writes: [{ ...place, expectedRevision, body }] })).kind;
+  // With so little memory every few requests move to SQLite all that there is.
+  for (let revision = 0; revision < 5; revision += 1) {
+    t.equal(await write(revision + 7), 'stale-document', 'asked for where it is now');
+    t.equal(await write(revision), 'stored');
+    t.equal(await write(revision), 'stale-document', 'and in memory');
+    await fill(backend, 30);
+    t.equal(await write(revision), 'stale-document', 'and once it was moved');
+  }
+  t.equal(await write(5, null), 'stored');
+  await fill(backend, 30);
+  t.equal(await write(5), 'stale-document', 'deleted');
+  t.equal(await write(0), 'stored', 'it begins anew');
+});
