@@ -142,14 +142,22 @@ export class EventIndex extends LogBounds implements LogIndex {
     return found.concat(this.#older?.entries(from, limit - found.length, 'desc') ?? []);
   }
 
-  byId(id: string): Entry | undefined {
+  /** The entries with these ids, in their order; none for an id that no event has. */
+  byIds(ids: readonly string[]): Entry[] {
     // Ids of version 7 ascend with time: one that comes with a new event is above all that are known.
-    if (id > this.lastId) return undefined;
+    const possible = ids.filter((id) => id <= this.lastId);
+    if (possible.length === 0) return [];
+    const young = possible.map((id) => this.#youngWithId(id));
+    const older = this.#older?.byIds(possible.filter((_, n) => young[n] === undefined));
+    return possible.flatMap((id, n) => young[n] ?? older?.get(id) ?? []);
+  }
+
+  #youngWithId(id: string): Entry | undefined {
     for (const generation of this.#generations) {
       const entry = generation.byId.get(id);
       if (entry !== undefined) return entry;
     }
-    return this.#older?.byId(id);
+    return undefined;
   }
 
   get types(): ReadonlyMap<string, TypeSummary> {

@@ -44,7 +44,7 @@ export class IndexSearch implements LogSearch {
   }
 
   byIds(ids: readonly string[]): Entry[] {
-    return ids.flatMap((id) => this.#index.byId(id) ?? []);
+    return this.#index.byIds(ids);
   }
 
   key(caller: string, key: string): KnownKey | undefined {

@@ -101,7 +101,7 @@ function cursorFor(index: EventIndex, filter: Filter, direction: Direction): Cur
   const { ids, types, sides, items } = filter;
   const cursors: Cursor[] = [];
   if (ids !== undefined) {
-    const positions = ids.flatMap((id) => index.byId(id)?.position ?? []);
+    const positions = index.byIds(ids).map(({ position }) => position);
     cursors.push(
       new ListCursor(
         [...new Set(positions)].sort((a, b) => a - b),

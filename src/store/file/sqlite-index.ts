@@ -22,7 +22,10 @@ const READ_SHARE = 3 / 4;
 const WRITE_SHARE = 1 / 8;
 const REVISIONS_KNOWN_MAX = 1000;
 const ENTRIES_AT_ONCE = 16;
-const ENTRIES_AT = `SELECT ${COLUMNS} FROM events WHERE position IN (${Array(ENTRIES_AT_ONCE).fill('?').join(', ')})`;
+const MARKS = Array(ENTRIES_AT_ONCE).fill('?').join(', ');
+const ENTRIES_AT = `SELECT ${COLUMNS} FROM events WHERE position IN (${MARKS})`;
+const ENTRIES_WITH_IDS = `SELECT ${COLUMNS} FROM events WHERE id IN (${MARKS})`;
+const ENTRY_WITH_ID = `SELECT ${COLUMNS} FROM events WHERE id = ?`;
 /** Rows that one turn of the event loop writes, so that requests are answered between two of them. */
 const TURN_ROWS = 500;
 
@@ -218,10 +221,21 @@ export class SqliteIndex {
     return rows.map((row) => this.#entryOf(row));
   }
 
-  byId(id: string): Entry | undefined {
-    const sql = `SELECT ${COLUMNS} FROM events WHERE id = ? AND position <= ?`;
-    const [row] = this.#connection.rows(sql, bytesOf(id), this.upTo);
-    return row === undefined ? undefined : this.#entryOf(row);
+  /** Entries by their ids; many at once, as by their positions. */
+  byIds(all: readonly string[]): ReadonlyMap<string, Entry> {
+    const found = new Map<string, Entry>();
+    const ids = all.filter((id) => id <= this.#lastId);
+    for (let at = 0; at < ids.length; at += ENTRIES_AT_ONCE) {
+      const first = ids[at] as string;
+      const some =
+        ids.length === 1 ? [first] : Array.from({ length: ENTRIES_AT_ONCE }, (_, n) => ids[at + n] ?? first);
+      const sql = ids.length === 1 ? ENTRY_WITH_ID : ENTRIES_WITH_IDS;
+      for (const row of this.#connection.rows(sql, ...some.map(bytesOf))) {
+        const entry = this.#entryOf(row);
+        if (entry.position <= this.upTo) found.set(entry.id, entry);
+      }
+    }
+    return found;
   }
 
   /** Entries by time, from a time inclusive to one exclusive, ties by position. */

@@ -164,3 +164,21 @@ t.test('the revision of a document is the last one, wherever it and the one befo
   t.equal(await write(5), 'stale-document', 'deleted');
   t.equal(await write(0), 'stored', 'it begins anew');
 });
+
+t.test('ids are found wherever they stand, and in the order in which they are asked for', async (t) => {
+  const backend = await open(await folder(t), SMALL);
+  t.teardown(() => backend.stop());
+  const ids = Array.from({ length: 60 }, () => event().id);
+  const later = ids.toSpliced(20, 1);
+  // They come in no order, so that neither the greatest of all nor the greatest in SQLite says much.
+  for (const id of later.toReversed()) await decide(backend, { events: [event({ id })] });
+  const taken = async (asked: readonly string[]) => {
+    const verdict = await decide(backend, { events: asked.map((id) => event({ id })) });
+    return verdict.kind === 'ids-taken' ? verdict.taken.map(({ id }) => id) : verdict.kind;
+  };
+  const [first = '', last = ''] = [ids[0], ids.at(-1)];
+  for (const id of later) t.strictSame(await taken([id]), [id]);
+  t.strictSame(await taken(later), later.toReversed(), 'all of them, in the order of the log');
+  t.strictSame(await taken([last, event().id, first]), [last, first]);
+  t.equal(await taken([ids[20] as string]), 'stored', 'one between them is free');
+});
