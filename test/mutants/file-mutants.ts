@@ -166,7 +166,7 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: COMPRESS,
-        find: `    if (!isStopped()) await verify(fd, at, sha256);`,
+        find: `    await verify(fd, at, sha256);`,
         replace: `    if (isStopped()) await verify(fd, at, sha256);`,
       },
     ],
@@ -346,6 +346,31 @@ export const FILE_MUTANTS: readonly Mutant[] = [
         file: 'src/store/file/index-writer.ts',
         find: `          mergeLayers(this.#connection, part.layers);`,
         replace: `          mergeLayers(this.#connection, part.layers); dropReplaced(this.#connection);`,
+      },
+    ],
+    tests: ['test/store/file/index-thread.test.ts'],
+  },
+  {
+    name: 'file-revision-remembered',
+    why: 'The revision of a document that was asked for is kept when another one takes its place in SQLite.',
+    edits: [
+      {
+        file: 'src/store/file/sqlite-index.ts',
+        find: `    this.#revisions.clear();
+    this.#lastId`,
+        replace: `    this.#lastId`,
+      },
+    ],
+    tests: ['test/store/file/index.test.ts'],
+  },
+  {
+    name: 'file-commit-taken-for-a-failure',
+    why: 'A generation whose thread dies behind the commit stays in memory, and is refused from then on.',
+    edits: [
+      {
+        file: 'src/store/file/sqlite-index.ts',
+        find: `if (recall(this.#connection, 'place') !== JSON.stringify(end)) throw error;`,
+        replace: `throw error;`,
       },
     ],
     tests: ['test/store/file/index-thread.test.ts'],
