@@ -10,7 +10,7 @@ import type { Finding } from '../rows.ts';
  * an INSERT for each request. All three hold the same log.
  */
 export async function measureAppends(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   const bodies = lab.bodies(4000, (next) => JSON.stringify(next()));
   const stele = await lab.start('stele', await lab.database({ events }));
   const nothing = await lab.start('null-store', await lab.emptyDatabase());
@@ -18,9 +18,9 @@ export async function measureAppends(lab: Lab): Promise<Finding[]> {
   const drive = (server: Server, length: number) => () =>
     drivePost(lab, { server, path: '/v1/events', bodies, seconds: length });
   // Long enough to touch most pages once: the first touch after a checkpoint writes the whole page to the WAL.
-  for (const server of [stele, nothing, insert]) await drive(server, seconds)();
+  for (const server of [stele, nothing, insert]) await drive(server, 2 * seconds)();
 
-  const results = await interleave(rounds, {
+  const results = await interleave(turns, {
     stele: drive(stele, seconds),
     nothing: drive(nothing, seconds),
     insert: drive(insert, seconds),

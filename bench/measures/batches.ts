@@ -11,7 +11,7 @@ const COPY_EVENTS = 50_000;
 
 /** Batches of 100 over 4 connections, beside COPY into the same tables of a log of the same length. */
 export async function measureBatches(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   const bodies = lab.bodies(200, (next) =>
     JSON.stringify({ events: Array.from({ length: BATCH_EVENTS }, () => next()) }),
   );
@@ -26,7 +26,7 @@ export async function measureBatches(lab: Lab): Promise<Finding[]> {
   };
   await drive(2)();
   await copy();
-  const results = await interleave(rounds, { batches: drive(seconds), copy });
+  const results = await interleave(turns, { batches: drive(seconds), copy });
   const batches = results.batches.map(({ perSecond }) => perSecond * BATCH_EVENTS);
   refuseErrors({ batches: results.batches });
   return [

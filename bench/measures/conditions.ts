@@ -30,14 +30,14 @@ export function freeBodies(lab: Lab): string {
 
 /** One condition near the head, beside the same request without it. Both clients look at every answer. */
 export async function measureConditional(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   const guarded = guardedBodies(lab);
   const free = freeBodies(lab);
   const server = await lab.start('stele', await lab.database({ events }));
   const drive = (bodies: string, length: number) => () =>
     drivePost(lab, { server, path: '/v1/events/batch', bodies, seconds: length, followHead: true });
   await drive(guarded, 2)();
-  const results = await interleave(rounds, { guarded: drive(guarded, seconds), free: drive(free, seconds) });
+  const results = await interleave(turns, { guarded: drive(guarded, seconds), free: drive(free, seconds) });
   refuseErrors({ free: results.free });
   return [
     {
@@ -56,7 +56,7 @@ export async function measureConditional(lab: Lab): Promise<Finding[]> {
 
 /** Conditions without `after` look at the whole log: uniqueness, the commonest rule. */
 export async function measurePartitions(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   // The eighth partition keeps room for what the phases append.
   const partitionSize = Math.floor(events / 7.2);
   // The value is free, as in nearly every such check. The event does not take it, so a body may come again.
@@ -72,7 +72,7 @@ export async function measurePartitions(lab: Lab): Promise<Finding[]> {
   const drive = (server: Server, length: number) => () =>
     drivePost(lab, { server, path: '/v1/events/batch', bodies, seconds: length });
   for (const server of [eight, one]) await drive(server, 2)();
-  const results = await interleave(rounds, {
+  const results = await interleave(turns, {
     eight: drive(eight, seconds),
     one: drive(one, seconds),
   });

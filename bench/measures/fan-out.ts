@@ -12,10 +12,10 @@ const AHEAD_COMMITS = 8;
 
 /** Commits of ten events to many live streams, beside a server that stringifies and writes for each of them. */
 export async function measureFanOut(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, consumers } = lab.scale;
+  const { turns, seconds, consumers } = lab.scale;
   const stele = await lab.start('stele', await lab.emptyDatabase());
   const naive = await lab.start('naive-stream', 'postgres');
-  const results = await interleave(rounds, {
+  const results = await interleave(turns, {
     stele: () => fanOut(stele.port, { seconds, consumers }),
     naive: () => fanOut(naive.port, { seconds, consumers }),
   });

@@ -14,14 +14,14 @@ const RECORD_BYTES = 190;
 
 /** The file store beside a handler that stores nothing, beside the bare disk, and beside itself with a condition. */
 export async function measureFileAppends(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   const stele = await lab.startOn('stele', `file:${await lab.fileLog(events)}`);
   const nothing = await lab.start('null-store', await lab.emptyDatabase());
   const single = lab.bodies(4000, (next) => JSON.stringify(next()));
   const drive = (server: Server, length: number) => () =>
     drivePost(lab, { server, path: '/v1/events', bodies: single, seconds: length });
-  for (const server of [stele, nothing]) await drive(server, seconds)();
-  const appends = await interleave(rounds, {
+  for (const server of [stele, nothing]) await drive(server, 2 * seconds)();
+  const appends = await interleave(turns, {
     stele: drive(stele, seconds),
     nothing: drive(nothing, seconds),
   });
@@ -31,7 +31,7 @@ export async function measureFileAppends(lab: Lab): Promise<Finding[]> {
   const free = freeBodies(lab);
   const decide = (bodies: string) => () =>
     drivePost(lab, { server: stele, path: '/v1/events/batch', bodies, seconds, followHead: true });
-  const decisions = await interleave(rounds, { guarded: decide(guarded), free: decide(free) });
+  const decisions = await interleave(turns, { guarded: decide(guarded), free: decide(free) });
   refuseErrors({ free: decisions.free });
 
   const hundred = lab.bodies(200, (next) =>
@@ -40,7 +40,7 @@ export async function measureFileAppends(lab: Lab): Promise<Finding[]> {
   const batch = () =>
     drivePost(lab, { server: stele, path: '/v1/events/batch', bodies: hundred, connections: 4, seconds });
   const file = path.join(lab.folder(), 'raw');
-  const batches = await interleave(rounds, { batch, raw: async () => rawPerSecond(file, seconds) });
+  const batches = await interleave(turns, { batch, raw: async () => rawPerSecond(file, seconds) });
   refuseErrors({ batch: batches.batch });
   return [
     {

@@ -66,7 +66,7 @@ export async function measureFileMemory(lab: Lab): Promise<Finding[]> {
   await tagPages(server, fileEvents);
   const mostAfterPagesMiB = mostMiB(server);
   const bodies = lab.bodies(4000, (next) => JSON.stringify(next()));
-  await drivePost(lab, { server, path: '/v1/events', bodies, seconds: length * 4 });
+  await drivePost(lab, { server, path: '/v1/events', bodies, seconds: length * 7 });
   const mostAfterAppendsMiB = mostMiB(server);
   return [
     {

@@ -12,7 +12,7 @@ import { cpuOf } from './appends.ts';
  * question is how much the others cost it.
  */
 export async function measureHotBoundary(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   const { port, pid } = await lab.start('stele', await lab.database({ events }));
   let boundary = 0;
   const race = (clients: number, length: number) => () => {
@@ -25,7 +25,7 @@ export async function measureHotBoundary(lab: Lab): Promise<Finding[]> {
     );
   };
   await race(64, 1)();
-  const results = await interleave(rounds, { crowd: race(64, seconds), alone: race(1, seconds) });
+  const results = await interleave(turns, { crowd: race(64, seconds), alone: race(1, seconds) });
   const successes = (outcomes: readonly Race[]) => outcomes.map((outcome) => outcome.succeeded / seconds);
   return [
     {

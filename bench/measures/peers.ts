@@ -11,7 +11,7 @@ const FILLED_AT_ONCE = 100_000;
 
 /** Stele over HTTP beside event stores that run in the process of their callers, on the same PostgreSQL. */
 export async function measurePeers(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   await installPeers();
   const one = lab.bodies(20_000, (next) => JSON.stringify(next()));
   const guarded = guardedBodies(lab);
@@ -22,7 +22,7 @@ export async function measurePeers(lab: Lab): Promise<Finding[]> {
   const conditional = () =>
     load({ port, path: '/v1/events/batch', bodies: guarded, connections: 64, seconds, followHead: true });
   await append();
-  const results = await interleave(rounds, {
+  const results = await interleave(turns, {
     append,
     dcbAppend: () => runPeer('dcb-es', { task: 'append', url: dcb, events: one, seconds }),
     emmettAppend: () => runPeer('emmett', { task: 'append', url: emmett, events: one, seconds }),

@@ -37,7 +37,7 @@ const BODIES = 20_000;
  * nothing is registered.
  */
 export async function measureRegistry(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   const bodies = lab.bodies(BODIES, (next) => {
     const event = next();
     const { issueId = event.tags['prId'] ?? '', ...tags } = event.tags;
@@ -49,7 +49,7 @@ export async function measureRegistry(lab: Lab): Promise<Finding[]> {
   const drive = (server: Server, length: number) => () =>
     drivePost(lab, { server, path: '/v1/events', bodies, seconds: length });
   for (const server of [registered, free]) await drive(server, seconds)();
-  const results = await interleave(rounds, {
+  const results = await interleave(turns, {
     registered: drive(registered, seconds),
     free: drive(free, seconds),
   });

@@ -27,7 +27,7 @@ const large = (salt: number) => ({
 
 /** How long appends take while somebody sends schemas, and events of them, that were made to take long. */
 export async function measureSchemaBombs(lab: Lab): Promise<Finding[]> {
-  const { rounds, seconds, events } = lab.scale;
+  const { turns, seconds, events } = lab.scale;
   const bodies = lab.bodies(4000, (next) => JSON.stringify(next()));
   const server = await lab.start('stele', await lab.database({ events }));
   const registered = await send(server, '/v1/types/BOMB/versions', { schema: EXPLOSIVE });
@@ -42,7 +42,7 @@ export async function measureSchemaBombs(lab: Lab): Promise<Finding[]> {
     return result;
   };
   await calm();
-  const results = await interleave(rounds, { bombed, calm });
+  const results = await interleave(turns, { bombed, calm });
   refuseErrors(results);
   const p99 = (of: keyof typeof results) => results[of].map((result) => result.p99Ms);
   return [
