@@ -143,8 +143,9 @@ export function typeKey(type: string): string {
   return `=${type}`;
 }
 
+/** Of a document among all. Every append asks for one; no collection has a NUL in its name. */
 export function documentName(collection: string, key: string): string {
-  return JSON.stringify([collection, key]);
+  return `${collection}\0${key}`;
 }
 
 export function keyName({ caller, key }: { caller: string; key: string }): string {
