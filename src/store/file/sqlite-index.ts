@@ -348,9 +348,13 @@ export class SqliteIndex {
   async #merge(turn: () => Promise<void>): Promise<void> {
     for (let due = this.#postings.mergeable; due !== undefined; due = this.#postings.mergeable) {
       const part = { kind: 'merge', layers: due.layers } as const;
-      if (due.runs <= MERGED_AT_ONCE) this.#writer.take(part);
-      else await this.#thread.write([part], turn);
-      this.#postings.learn();
+      try {
+        if (due.runs <= MERGED_AT_ONCE) this.#writer.take(part);
+        else await this.#thread.write([part], turn);
+      } finally {
+        // Also where the thread ended between the commit and its answer: what was merged goes with the next generation.
+        this.#postings.learn();
+      }
     }
   }
 

@@ -165,6 +165,28 @@ t.test('a generation is taken over where the thread does not live to tell of its
   t.equal(index.entry(8 * BATCH)?.position, 8 * BATCH);
 });
 
+t.test('a merge is known where the thread does not live to tell of its commit', async (t) => {
+  const { where, index, thread } = await stage(t);
+  const reader = new DatabaseSync(join(where, 'index.sqlite'));
+  t.teardown(() => reader.close());
+  const isMerged = () => reader.prepare('SELECT number FROM layers WHERE level = 1').all().length > 0;
+  const goWithTheAnswer = async () => {
+    while (!isMerged()) await turn();
+    throw new Error('gone');
+  };
+  // So few events that a generation is written at once, and so many terms that the merge is not.
+  const EVENTS_OF_ONE = 600;
+  for (let n = 0; n < 8; n += 1) {
+    const { made, end } = generated(EVENTS_OF_ONE, 'n', n * EVENTS_OF_ONE);
+    const absorbing = index.absorb(made, end, { turn: goWithTheAnswer, onCommit: () => undefined });
+    if (n < 7) await absorbing;
+    else await t.rejects(absorbing, { message: 'gone' });
+  }
+  // It drops what was merged, and nobody has told this reader yet.
+  await thread.write(generation(1, 'n', 8 * EVENTS_OF_ONE), turn);
+  t.equal(index.count('n:1'), 1);
+});
+
 t.test(
   'who stops the thread while it is being stopped waits for its end, and so does what comes next',
   async (t) => {
