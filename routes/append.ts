@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../src/errors.ts';
 import { LIMITS } from '../src/limits.ts';
 import type { Batch, EventContext } from '../src/model/event.ts';
-import { AppendCondition, compileCondition } from '../src/model/query.ts';
+import { AppendCondition, type Check, compileCondition } from '../src/model/query.ts';
 import type { Admitted } from '../src/registry/admission.ts';
 import type { AppendRequest } from '../src/store/store.ts';
 import { type HeaderList, sendEmpty, sendJson } from './answer.ts';
@@ -182,7 +182,7 @@ export function appendRoutes(app: FastifyInstance, service: Service): void {
       const sent = sentBatch(request, eventContext(request));
       const { events, log } = sent.content;
       if (log !== undefined) requireLog(service, log);
-      const checks = conditionsOf(request, sent.content, options.conditions).map(compileCondition);
+      const checks = checksOf(request, sent.content, options.conditions);
       const wanted = { events, checks, writes: [], dryRun };
       const stored = await append(request, sent, wanted, 'batch');
       if (stored === undefined) return sendPassed(reply);
@@ -260,12 +260,13 @@ function conditionsText({ raw: { url } }: FastifyRequest): string {
 }
 
 /** The conditions of a batch, which for a list stand in the query string. */
-function conditionsOf(
+function checksOf(
   request: FastifyRequest,
-  { conditions }: Batch,
+  { checks }: Batch,
   ofQuery: readonly AppendCondition[] | undefined,
-): readonly AppendCondition[] {
-  if (ofQuery === undefined || isBareList(request)) return ofQuery ?? conditions;
+): readonly Check[] {
+  if (ofQuery === undefined) return checks;
+  if (isBareList(request)) return ofQuery.map(compileCondition);
   throw new StoreError('VALIDATION_FAILED', 'Conditions of a batch belong into its body.', {
     faults: [{ pointer: '?conditions', detail: 'belongs to application/cloudevents-batch+json' }],
   });

@@ -13,7 +13,7 @@ export interface Load {
   readonly bodies: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Keep the last position seen in an answer and write it into the next body in place of `AFTER_MARK`. */
+  /** Begin at the head of the log, keep the last position seen in an answer, and write it into the next body in place of `AFTER_MARK`. */
   readonly followHead?: boolean;
 }
 
@@ -42,7 +42,7 @@ export async function load(options: Load): Promise<LoadResult> {
       `http://127.0.0.1:${options.port}${options.path}`,
       '--',
       options.bodies,
-      options.followHead === true ? 'follow-head' : 'plain',
+      ...(options.followHead === true ? ['follow-head', await headOf(options.port)] : ['plain']),
     ],
     { maxBuffer: 1 << 20 },
   );
@@ -61,4 +61,11 @@ export async function load(options: Load): Promise<LoadResult> {
     p50Ms: raw.p50Us / 1000,
     p99Ms: raw.p99Us / 1000,
   };
+}
+
+/** Where a client begins that has read before it decides. */
+async function headOf(port: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/v1/head`);
+  const { position } = (await response.json()) as { position: number };
+  return `${position}`;
 }

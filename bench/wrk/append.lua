@@ -1,4 +1,4 @@
--- Posts the bodies of a file in turn. Arguments after `--`: the file, and `plain` or `follow-head`.
+-- Posts the bodies of a file in turn. Arguments after `--`: the file, and `plain` or `follow-head` with a position.
 --
 -- With `follow-head` each answer is searched for a position, and the next request carries the last one found in
 -- place of the mark of twelve characters: a client that knows the head as well as its last answer does. The mark
@@ -43,6 +43,7 @@ function init(arguments)
   end
   if arguments[2] == 'follow-head' then
     request, response = next_following, remember_head
+    head = tonumber(arguments[3])
   else
     request = next_plain
   end

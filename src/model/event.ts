@@ -6,7 +6,7 @@ import { type EventIds, isOwnId, newEventId } from './event-id.ts';
 import { Faults, toPointer } from './faults.ts';
 import { inspectJson, type JsonNode } from './json-text.ts';
 import { type PlainEvent, PlainReader } from './plain-text.ts';
-import { type AppendCondition, AppendCondition as AppendConditionSchema, tagTerms } from './query.ts';
+import { AppendCondition, type Check, compileCondition, tagTerms } from './query.ts';
 import { TagKey, TagValue, TYPE_PATTERN } from './tags.ts';
 import { Text } from './text.ts';
 import { canonicalTimestamp } from './timestamp.ts';
@@ -113,7 +113,7 @@ export type RecordedEvent = Static<typeof RecordedEvent>;
 export const BatchInput = Type.Object(
   {
     events: Type.Array(EventInput, { minItems: 1, maxItems: LIMITS.batchEventsMax }),
-    conditions: Type.Optional(Type.Array(AppendConditionSchema, { maxItems: LIMITS.conditionsMax })),
+    conditions: Type.Optional(Type.Array(AppendCondition, { maxItems: LIMITS.conditionsMax })),
     log: Type.Optional(
       Type.String({ format: 'uuid', description: 'Refuse the append if the log is another one.' }),
     ),
@@ -186,7 +186,6 @@ export function isNamed({ sent }: Pick<NewEvent, 'sent'>): boolean {
 const eventCheck = TypeCompiler.Compile(EventInput);
 const batchCheck = TypeCompiler.Compile(BatchInput);
 const tagsCheck = TypeCompiler.Compile(Tags);
-const conditionsCheck = TypeCompiler.Compile(BatchInput.properties.conditions);
 
 const plainReader = new PlainReader(
   Object.entries<TSchema>(Metadata.properties).map(([name, schema]) => {
@@ -228,7 +227,7 @@ export function readAnyEvent(body: string, context: EventContext): NewEvent {
 
 export interface Batch {
   readonly events: NewEvent[];
-  readonly conditions: readonly AppendCondition[];
+  readonly checks: readonly Check[];
   readonly log: string | undefined;
 }
 
@@ -244,8 +243,6 @@ export function readBatch(body: string, context: EventContext): Batch {
 function readPlainBatch(body: string, context: EventContext): Batch | undefined {
   const plain = plainReader.batch(body);
   if (plain === undefined) return undefined;
-  const conditions: unknown = plain.conditions === undefined ? [] : JSON.parse(plain.conditions);
-  if (!conditionsCheck.Check(conditions)) return undefined;
   const events: NewEvent[] = [];
   for (const one of plain.events) {
     const event = plainNewEvent(one, context);
@@ -254,7 +251,7 @@ function readPlainBatch(body: string, context: EventContext): Batch | undefined 
   }
   const named = plain.events.filter(({ id }) => id !== undefined);
   if (new Set(named.map(({ id }) => id)).size < named.length) return undefined;
-  return { events, conditions, log: plain.log };
+  return { events, checks: plain.checks, log: plain.log };
 }
 
 /** The same as `toNewEvent`, or undefined for one that has to be looked at more closely. */
@@ -304,7 +301,8 @@ export function readAnyBatch(body: string, context: EventContext): Batch {
       toNewEvent(event, nodes[index] as JsonNode, text, placeOf(index)),
     );
     addRepeatedIds(value.events, faults);
-    if (faults.none) return { events, conditions: value.conditions ?? [], log: value.log };
+    const checks = (value.conditions ?? []).map(compileCondition);
+    if (faults.none) return { events, checks, log: value.log };
     throw faults.error();
   }
   faults.addErrors(batchCheck.Errors(value));

@@ -8,11 +8,11 @@ import {
   NUMBER_UNITS_MAX,
   OPEN_BRACE,
   OPEN_BRACKET,
-  PlainJson,
-  PROTO,
   QUOTE,
   ZERO,
 } from './plain-json.ts';
+import { PlainLabels } from './plain-labels.ts';
+import type { Check, CompiledItem } from './query.ts';
 
 /**
  * Reads events out of the text of a request in one go: what nearly all are, plain and right, in a quarter of the time
@@ -41,31 +41,22 @@ export interface PlainEvent {
 
 export interface PlainBatch {
   readonly events: readonly PlainEvent[];
-  /** JSON that holds nothing which would not be given back. */
-  readonly conditions: string | undefined;
+  readonly checks: readonly Check[];
   readonly log: string | undefined;
-}
-
-/** Which characters names of types and keys of tags are made of. */
-const TYPE_BEGIN = 1;
-const TYPE_UNIT = 2;
-const KEY_UNIT = 4;
-const KINDS = new Uint8Array(128);
-for (let unit = 0; unit < 128; unit += 1) {
-  const text = String.fromCharCode(unit);
-  KINDS[unit] =
-    (/[A-Za-z0-9]/.test(text) ? TYPE_BEGIN : 0) |
-    (/[A-Za-z0-9_.:-]/.test(text) ? TYPE_UNIT : 0) |
-    (/[A-Za-z0-9_.-]/.test(text) ? KEY_UNIT : 0);
 }
 
 const EVENT_MEMBERS = ['id', 'type', 'timestamp', 'version', 'tags', 'metadata', 'data'] as const;
 const TAGS = '"tags":';
 const METADATA = ',"metadata":';
 const BATCH_MEMBERS = ['events', 'conditions', 'log'] as const;
+const CONDITION_MEMBERS = ['failIfEventsMatch', 'after'] as const;
+const QUERY_MEMBERS = ['items'] as const;
+const ITEM_MEMBERS = ['types', 'tags'] as const;
+
+const NO_CHECKS: readonly Check[] = [];
 
 /** Of texts that are read one behind the other; every text begins anew. */
-export class PlainReader extends PlainJson {
+export class PlainReader extends PlainLabels {
   event(text: string): PlainEvent | undefined {
     if (!this.begin(text)) return undefined;
     const at = this.space(0);
@@ -81,7 +72,7 @@ export class PlainReader extends PlainJson {
     if (units[at] !== OPEN_BRACE) return undefined;
     at = this.space(at + 1);
     let events: PlainEvent[] | undefined;
-    let conditions: string | undefined;
+    let checks: Check[] | undefined;
     let log: string | undefined;
     for (;;) {
       const name = this.word(at, BATCH_MEMBERS);
@@ -90,12 +81,15 @@ export class PlainReader extends PlainJson {
       if (start === GIVEN_UP) return undefined;
       if (name === 'events') {
         if (events !== undefined) return undefined;
-        events = [];
-        at = this.#events(start, events);
+        const found: PlainEvent[] = [];
+        at = this.#list(start, LIMITS.batchEventsMax, (begin) => this.#addEvent(begin, found));
+        if (found.length === 0) return undefined;
+        events = found;
       } else if (name === 'conditions') {
-        if (conditions !== undefined) return undefined;
-        at = this.value(start, 1, LIMITS.jsonDepthMax + 2);
-        if (at !== GIVEN_UP) conditions = text.slice(start, at);
+        if (checks !== undefined) return undefined;
+        const found: Check[] = [];
+        at = this.#list(start, LIMITS.conditionsMax, (begin) => this.#addCheck(begin, found));
+        checks = found;
       } else {
         if (log !== undefined || units[start] !== QUOTE) return undefined;
         at = this.string(start);
@@ -109,7 +103,7 @@ export class PlainReader extends PlainJson {
       at = this.space(at + 1);
     }
     if (events === undefined || this.space(at + 1) !== text.length) return undefined;
-    return { events, conditions, log };
+    return { events, checks: checks ?? NO_CHECKS, log };
   }
 
   /** The terms of an event out of a text that begins with its tags, as the store keeps it. */
@@ -117,27 +111,35 @@ export class PlainReader extends PlainJson {
     if (!text.startsWith(TAGS) || !this.begin(text)) return undefined;
     const terms: string[] = [];
     const named = new Map<string, string>();
-    const at = this.#tags(TAGS.length, terms);
+    const at = this.tags(TAGS.length, terms);
     if (at === GIVEN_UP || !text.startsWith(METADATA, at)) return undefined;
     if (this.object(at + METADATA.length, 2, LIMITS.jsonDepthMax, named) === GIVEN_UP) return undefined;
     this.#addNamed(terms, named);
     return terms;
   }
 
-  #events(start: number, events: PlainEvent[]): number {
+  /** Passes over an array; `add` passes over each of its values, and takes it. */
+  #list(start: number, max: number, add: (start: number) => number): number {
     const units = this.units;
     if (units[start] !== OPEN_BRACKET) return GIVEN_UP;
     let at = this.space(start + 1);
-    for (;;) {
-      if (events.length === LIMITS.batchEventsMax) return GIVEN_UP;
-      const event = this.#event(at);
-      if (event === undefined) return GIVEN_UP;
-      events.push(event);
-      at = this.space(event.end);
+    if (units[at] === CLOSE_BRACKET) return at + 1;
+    for (let left = max; left > 0; left -= 1) {
+      at = add(at);
+      if (at === GIVEN_UP) return GIVEN_UP;
+      at = this.space(at);
       if (units[at] === CLOSE_BRACKET) return at + 1;
       if (units[at] !== COMMA) return GIVEN_UP;
       at = this.space(at + 1);
     }
+    return GIVEN_UP;
+  }
+
+  #addEvent(start: number, events: PlainEvent[]): number {
+    const event = this.#event(start);
+    if (event === undefined) return GIVEN_UP;
+    events.push(event);
+    return event.end;
   }
 
   #event(start: number): (PlainEvent & { readonly end: number }) | undefined {
@@ -177,7 +179,7 @@ export class PlainReader extends PlainJson {
         }
         case 'type':
           if (type !== undefined) return undefined;
-          at = this.#type(begin);
+          at = this.type(begin);
           if (at === GIVEN_UP) return undefined;
           type = text.slice(begin + 1, at - 1);
           break;
@@ -190,7 +192,7 @@ export class PlainReader extends PlainJson {
           break;
         case 'tags':
           if (tags !== undefined) return undefined;
-          at = this.#tags(begin, terms);
+          at = this.tags(begin, terms);
           if (at === GIVEN_UP) return undefined;
           tags = text.slice(begin, at);
           joined = begin === from + '"tags":'.length ? 1 : 0;
@@ -236,75 +238,99 @@ export class PlainReader extends PlainJson {
     }
   }
 
-  #type(start: number): number {
+  #addCheck(start: number, checks: Check[]): number {
     const units = this.units;
-    if (units[start] !== QUOTE || !is(units[start + 1]!, TYPE_BEGIN)) return GIVEN_UP;
-    let at = start + 2;
-    while (is(units[at]!, TYPE_UNIT)) at += 1;
-    return units[at] === QUOTE && at - start - 1 <= LIMITS.typeLengthMax ? at + 1 : GIVEN_UP;
-  }
-
-  #tags(start: number, terms: string[]): number {
-    const units = this.units;
-    const text = this.text;
     if (units[start] !== OPEN_BRACE) return GIVEN_UP;
     let at = this.space(start + 1);
-    if (units[at] === CLOSE_BRACE) return at + 1;
-    const names = this.namesEnd;
+    let items: CompiledItem[] | undefined;
+    let after: number | undefined;
     for (;;) {
-      if (units[at] !== QUOTE) return GIVEN_UP;
-      const from = at + 1;
-      let sum = 0;
-      let unit = units[from]!;
-      // Keys that look like numbers come first, wherever they stand.
-      if (unit >= ZERO && unit <= NINE) return GIVEN_UP;
-      for (at = from; is(unit, KEY_UNIT); unit = units[at]!) {
-        sum = (Math.imul(sum, 31) + unit) | 0;
-        at += 1;
-      }
-      const length = at - from;
-      if (unit !== QUOTE || length === 0 || length > LIMITS.tagKeyLengthMax) return GIVEN_UP;
-      if (this.isKnown(names, sum) || sum === PROTO) return GIVEN_UP;
-      const key = text.slice(from, at);
-      const begin = this.colon(at + 1);
+      const name = this.word(at, CONDITION_MEMBERS);
+      if (name === undefined) return GIVEN_UP;
+      const begin = this.colon(at + name.length + 2);
       if (begin === GIVEN_UP) return GIVEN_UP;
-      at = units[begin] === OPEN_BRACKET ? this.#tagValues(begin, key, terms) : this.#tag(begin, key, terms);
-      if (at === GIVEN_UP || terms.length > LIMITS.tagPairsMax) return GIVEN_UP;
+      if (name === 'failIfEventsMatch') {
+        if (items !== undefined) return GIVEN_UP;
+        items = [];
+        at = this.#query(begin, items);
+      } else {
+        if (after !== undefined) return GIVEN_UP;
+        at = this.#position(begin);
+        if (at !== GIVEN_UP) after = Number(this.text.slice(begin, at));
+      }
+      if (at === GIVEN_UP) return GIVEN_UP;
       at = this.space(at);
       if (units[at] === CLOSE_BRACE) break;
       if (units[at] !== COMMA) return GIVEN_UP;
       at = this.space(at + 1);
     }
-    this.namesEnd = names;
+    if (items === undefined) return GIVEN_UP;
+    checks.push({ query: { items: items.length === 0 ? undefined : items }, after: after ?? 0 });
     return at + 1;
   }
 
-  #tag(start: number, key: string, terms: string[]): number {
-    if (this.units[start] !== QUOTE) return GIVEN_UP;
-    const end = this.string(start);
-    const length = end - start - 2;
-    if (end === GIVEN_UP || this.isEscaped || length === 0 || length > LIMITS.tagValueLengthMax)
-      return GIVEN_UP;
-    terms.push(`${key}:${this.text.slice(start + 1, end - 1)}`);
-    return end;
+  /** Passes over a query; without an item it is about everything. */
+  #query(start: number, items: CompiledItem[]): number {
+    const units = this.units;
+    if (units[start] !== OPEN_BRACE) return GIVEN_UP;
+    let at = this.space(start + 1);
+    if (units[at] !== CLOSE_BRACE) {
+      const name = this.word(at, QUERY_MEMBERS);
+      if (name === undefined) return GIVEN_UP;
+      const begin = this.colon(at + name.length + 2);
+      if (begin === GIVEN_UP) return GIVEN_UP;
+      at = this.#list(begin, LIMITS.queryItemsMax, (each) => this.#addItem(each, items));
+      if (at === GIVEN_UP || items.length === 0) return GIVEN_UP;
+      at = this.space(at);
+    }
+    return units[at] === CLOSE_BRACE ? at + 1 : GIVEN_UP;
   }
 
-  #tagValues(start: number, key: string, terms: string[]): number {
+  #addItem(start: number, items: CompiledItem[]): number {
     const units = this.units;
-    const first = terms.length;
+    if (units[start] !== OPEN_BRACE) return GIVEN_UP;
     let at = this.space(start + 1);
+    let types: Set<string> | undefined;
+    let terms: string[] | undefined;
     for (;;) {
-      at = this.#tag(at, key, terms);
-      if (at === GIVEN_UP || terms.length > LIMITS.tagPairsMax) return GIVEN_UP;
-      if (terms.indexOf(terms.at(-1) as string, first) !== terms.length - 1) return GIVEN_UP;
+      const name = this.word(at, ITEM_MEMBERS);
+      if (name === undefined) return GIVEN_UP;
+      const begin = this.colon(at + name.length + 2);
+      if (begin === GIVEN_UP) return GIVEN_UP;
+      if (name === 'types') {
+        if (types !== undefined) return GIVEN_UP;
+        const named = new Set<string>();
+        at = this.#list(begin, LIMITS.itemTypesMax, (each) => this.#addType(each, named));
+        if (named.size === 0) return GIVEN_UP;
+        types = named;
+      } else {
+        if (terms !== undefined) return GIVEN_UP;
+        terms = [];
+        at = this.tags(begin, terms);
+        if (terms.length === 0) return GIVEN_UP;
+      }
+      if (at === GIVEN_UP) return GIVEN_UP;
       at = this.space(at);
-      if (units[at] === CLOSE_BRACKET) return at + 1;
+      if (units[at] === CLOSE_BRACE) break;
       if (units[at] !== COMMA) return GIVEN_UP;
       at = this.space(at + 1);
     }
+    items.push({ types, terms: terms ?? [] });
+    return at + 1;
   }
-}
 
-function is(unit: number, kind: number): boolean {
-  return unit < 128 && (KINDS[unit]! & kind) !== 0;
+  #addType(start: number, types: Set<string>): number {
+    const end = this.type(start);
+    if (end !== GIVEN_UP) types.add(this.text.slice(start + 1, end - 1));
+    return end;
+  }
+
+  /** Passes over a number of which it is certain that it is none but a whole one. */
+  #position(start: number): number {
+    const units = this.units;
+    let at = start;
+    while (units[at]! >= ZERO && units[at]! <= NINE) at += 1;
+    if (at === start || at - start > NUMBER_UNITS_MAX) return GIVEN_UP;
+    return units[start] === ZERO && at > start + 1 ? GIVEN_UP : at;
+  }
 }

@@ -160,39 +160,26 @@ export class Generation<E extends Placed> {
     return this.#byType.get(type);
   }
 
-  /** Adds to `found`, ascending and without repeats, the positions above `check.after` that match. */
-  collect(check: Check, limit: number, found: number[]): void {
+  /** Adds to `found`, ascending and without repeats, the positions above `check.after` that match: up to `limit` in all. */
+  collect({ query: { items }, after }: Check, limit: number, found: number[]): void {
     this.#index();
-    if (check.after >= (this.#all.at(-1)?.position ?? 0)) return;
-    const { items } = check.query;
-    const lists: Iterable<number>[] = [];
-    if (items === undefined) {
-      lists.push(positions(this.#all, check.after, (event) => !isSystemType(event.type)));
-    } else {
-      for (const item of items) {
-        for (const list of this.#candidates(item)) {
-          lists.push(positions(list, check.after, (event) => matchesItem(item, event)));
-        }
+    if (after >= (this.#all.at(-1)?.position ?? 0)) return;
+    const begin = found.length;
+    if (items === undefined) addAbove(this.#all, { after, limit }, undefined, found);
+    let lists = 0;
+    for (const item of items ?? []) {
+      for (const list of this.#candidates(item)) {
+        const before = found.length;
+        // Each list may hold all that is looked for.
+        addAbove(list, { after, limit: before + limit }, item, found);
+        if (found.length > before) lists += 1;
       }
     }
-    if (lists.length === 1) {
-      for (const position of lists[0] ?? []) {
-        found.push(position);
-        if (found.length >= limit) return;
-      }
-      return;
+    if (lists > 1) {
+      const union = new Set(found.splice(begin));
+      found.push(...[...union].sort((a, b) => a - b));
     }
-    const union = new Set<number>();
-    for (const list of lists) {
-      let taken = 0;
-      for (const position of list) {
-        union.add(position);
-        taken += 1;
-        if (taken >= limit) break;
-      }
-    }
-    const ascending = [...union].sort((a, b) => a - b);
-    found.push(...ascending.slice(0, limit - found.length));
+    if (found.length > limit) found.length = limit;
   }
 
   /** The last event above `check.after` that matches. */
@@ -265,14 +252,16 @@ function push<E>(map: Map<string, E[]>, key: string, event: E): void {
   else list.push(event);
 }
 
-function* positions(
+/** Adds the positions above `after` of events that an item matches, or that are not the system's own, up to `limit` in all. */
+function addAbove(
   list: readonly Placed[],
-  after: number,
-  accept: (event: Placed) => boolean,
-): Generator<number> {
-  for (let index = firstAbove(list, after); index < list.length; index += 1) {
+  { after, limit }: { readonly after: number; readonly limit: number },
+  item: CompiledItem | undefined,
+  found: number[],
+): void {
+  for (let index = firstAbove(list, after); index < list.length && found.length < limit; index += 1) {
     const event = list[index] as Placed;
-    if (accept(event)) yield event.position;
+    if (item === undefined ? !isSystemType(event.type) : matchesItem(item, event)) found.push(event.position);
   }
 }
 

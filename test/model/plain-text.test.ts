@@ -9,6 +9,8 @@ import {
   readEvent,
   termsOf,
 } from '../../src/model/event.ts';
+import { PlainReader } from '../../src/model/plain-text.ts';
+import { type AppendCondition, compileCondition } from '../../src/model/query.ts';
 
 /**
  * What is read in one go and what is read by parser, inspection and schemas is the same: the same events, or the same
@@ -31,9 +33,10 @@ function outcomeOf(read: () => unknown): unknown {
 /** Ids that the service made differ. */
 function withoutMadeIds(outcome: unknown): unknown {
   return JSON.parse(
-    JSON.stringify(outcome, (name, value: unknown) =>
-      name === 'id' && !CHOSEN.has(String(value)) ? 'made' : value,
-    ),
+    JSON.stringify(outcome, (name, value: unknown) => {
+      if (value instanceof Set) return [...value];
+      return name === 'id' && !CHOSEN.has(String(value)) ? 'made' : value;
+    }),
   );
 }
 
@@ -243,15 +246,59 @@ t.test('what a parser would make something else of is what it is', async (t) => 
   }
 });
 
+const queries = fc.record(
+  {
+    items: fc.array(
+      fc.record(
+        {
+          types: fc.array(fc.oneof(fc.constantFrom('A', 'ISSUE.ASSIGNED', '$stele.x', 'a b'), texts), {
+            maxLength: 3,
+          }),
+          tags: fc.dictionary(names, fc.oneof(texts, fc.array(texts, { maxLength: 3 })), { maxKeys: 4 }),
+          more: values,
+        },
+        { requiredKeys: [] },
+      ),
+      { maxLength: 3 },
+    ),
+    more: values,
+  },
+  { requiredKeys: [] },
+);
+const conditions = fc.record(
+  { failIfEventsMatch: fc.oneof(queries, values), after: fc.oneof(fc.nat(), values), more: values },
+  { requiredKeys: [] },
+);
+const rightItems = fc.oneof(
+  fc.record(
+    {
+      types: fc.array(fc.constantFrom('A', 'ISSUE.ASSIGNED', 'b_1'), { minLength: 1, maxLength: 3 }),
+      tags: fc.dictionary(
+        fc.constantFrom('a', 'b', 'c.d'),
+        fc.constantFrom<string | string[]>('x', 'ü', 'y z', ['1', '2']),
+        { minKeys: 1 },
+      ),
+    },
+    { requiredKeys: ['types'] },
+  ),
+  fc.record({ tags: fc.constant({ a: 'x' }) }),
+);
+const rightConditions = fc.record(
+  {
+    failIfEventsMatch: fc.oneof(
+      fc.constant({}),
+      fc.record({ items: fc.array(rightItems, { minLength: 1, maxLength: 3 }) }),
+    ),
+    after: fc.oneof(fc.constantFrom(0, 1, 123456789012345), fc.nat()),
+  },
+  { requiredKeys: ['failIfEventsMatch'] },
+);
+
 t.test('a batch is what it is when it is read the long way', async () => {
-  const condition = fc.record({
-    after: fc.nat(),
-    failIfEventsMatch: fc.constant({ items: [{ types: ['A'] }] }),
-  });
   const batches = fc.record(
     {
       events: fc.array(fc.oneof(rightEvents, rightEvents, events), { maxLength: 3 }),
-      conditions: fc.array(fc.oneof(condition, values), { maxLength: 2 }),
+      conditions: fc.array(fc.oneof(rightConditions, conditions, values), { maxLength: 2 }),
       log: fc.oneof(fc.constant('01a1fbdd-9b75-4c3e-8a57-2f6f0d0c5b13'), texts, values),
       more: values,
     },
@@ -264,4 +311,90 @@ t.test('a batch is what it is when it is read the long way', async () => {
     }),
     { numRuns: 3000 },
   );
+});
+
+const EVENT = '{"type":"A","data":{}}';
+const [CONTEXT] = CONTEXTS;
+
+t.test('conditions are what they are when they are read the long way', async () => {
+  const lists = written(fc.array(fc.oneof(rightConditions, conditions), { maxLength: 3 }));
+  fc.assert(
+    fc.property(lists, (text) => {
+      const batch = `{"conditions":${text},"events":[${EVENT}]}`;
+      const found = withoutMadeIds(outcomeOf(() => readBatch(batch, CONTEXT)));
+      return isDeepStrictEqual(found, withoutMadeIds(outcomeOf(() => readAnyBatch(batch, CONTEXT))));
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+t.test('conditions that are right are read in one go', async () => {
+  const reader = new PlainReader([]);
+  fc.assert(
+    fc.property(fc.array(rightConditions, { maxLength: 3 }), (sent) => {
+      const plain = reader.batch(`{"events":[${EVENT}],"conditions":${JSON.stringify(sent)}}`);
+      return isDeepStrictEqual(
+        plain?.checks,
+        sent.map((one) => compileCondition(one as AppendCondition)),
+      );
+    }),
+  );
+});
+
+const items = (count: number) => Array.from({ length: count }, () => '{"types":["A"]}').join();
+const types = (count: number) => Array.from({ length: count }, (_, n) => `"A${n}"`).join();
+const CONDITIONS_BY_HAND = [
+  '',
+  '{}',
+  '{"after":1}',
+  '{"failIfEventsMatch":{}}',
+  '{"failIfEventsMatch":[]}',
+  '{"failIfEventsMatch":{},"failIfEventsMatch":{}}',
+  '{"failIfEventsMatch":{},"after":1,"after":2}',
+  '{"failIfEventsMatch":{},"after":01}',
+  '{"failIfEventsMatch":{},"after":-1}',
+  '{"failIfEventsMatch":{},"after":-0}',
+  '{"failIfEventsMatch":{},"after":1.0}',
+  '{"failIfEventsMatch":{},"after":1e2}',
+  '{"failIfEventsMatch":{},"after":"1"}',
+  '{"failIfEventsMatch":{},"after":9007199254740991}',
+  '{"failIfEventsMatch":{},"after":9007199254740992}',
+  '{ "after" :           17 , "failIfEventsMatch" : { } }',
+  '{"failIfEventsMatch":{"items":[]}}',
+  '{"failIfEventsMatch":{"items":[{}]}}',
+  '{"failIfEventsMatch":{"items":[{"types":[]}]}}',
+  '{"failIfEventsMatch":{"items":[{"types":["A","A"]}]}}',
+  '{"failIfEventsMatch":{"items":[{"types":["A"],"types":["B"]}]}}',
+  '{"failIfEventsMatch":{"items":[{"types":["\\u0041"]}]}}',
+  '{"failIfEventsMatch":{"items":[{"types":["$stele.retention"]}]}}',
+  '{"failIfEventsMatch":{"items":[{"types":"A"}]}}',
+  '{"failIfEventsMatch":{"items":[{"tags":{}}]}}',
+  '{"failIfEventsMatch":{"items":[{"tags":{"a":"x","a":"y"}}]}}',
+  '{"failIfEventsMatch":{"items":[{"tags":{"a":"x"},"tags":{"b":"y"}}]}}',
+  '{"failIfEventsMatch":{"items":[{"tags":{"a":["x","x"],"b":"y"}}]}}',
+  '{"failIfEventsMatch":{"items":[{"tags":{"a":[]}}]}}',
+  '{"failIfEventsMatch":{"items":[{"tags":{"b":"y","7":"x"}}]}}',
+  '{"failIfEventsMatch":{"items":[{"tags":{"a":"x"}}],"items":[{"types":["A"]}]}}',
+  '{"failIfEventsMatch":{"items":[{"types":["A"]},]}}',
+  '{"failIfEventsMatch":{"items":[{"types":["A"]}]},"expect":"some"}',
+  '{"failIfEventsMatch":{},"__proto__":1}',
+  '{"failIfEventsMatch":{}},',
+  `{"failIfEventsMatch":{"items":[${items(64)}]}}`,
+  `{"failIfEventsMatch":{"items":[${items(65)}]}}`,
+  `{"failIfEventsMatch":{"items":[{"types":[${types(100)}]}]}}`,
+  `{"failIfEventsMatch":{"items":[{"types":[${types(101)}]}]}}`,
+  Array.from({ length: 16 }, () => '{"failIfEventsMatch":{}}').join(),
+  Array.from({ length: 17 }, () => '{"failIfEventsMatch":{}}').join(),
+];
+
+t.test('conditions that a parser would make something else of are what they are', async (t) => {
+  for (const [index, text] of CONDITIONS_BY_HAND.entries()) {
+    for (const batch of [
+      `{"conditions":[${text}],"events":[${EVENT}]}`,
+      `{"events":[${EVENT}],"conditions":[${text}],"conditions":[]}`,
+    ]) {
+      const found = withoutMadeIds(outcomeOf(() => readBatch(batch, CONTEXT)));
+      t.strictSame(found, withoutMadeIds(outcomeOf(() => readAnyBatch(batch, CONTEXT))), `text ${index}`);
+    }
+  }
 });

@@ -72,3 +72,18 @@ t.test('whatever keys and types are asked about, in whatever order, every match 
   }
   t.end();
 });
+
+t.test('of several lists the first positions are given, however many each of them has', (t) => {
+  // Two halves of four: the older of the two generations ends in the middle.
+  const window = new Window(8);
+  window.reset(0);
+  const types = ['B', 'B', 'A', 'B', 'A', 'A', 'B', 'A'];
+  for (const [n, type] of types.entries()) window.add({ ...recent(n + 1), type });
+  const query = compileQuery({ items: [{ types: ['A', 'B'] }, { tags: { digit: ['4'] } }] });
+  for (let after = 0; after <= 8; after += 1) {
+    const due = types.map((_, n) => n + 1).filter((position) => position > after);
+    for (let limit = 1; limit <= 9; limit += 1)
+      t.strictSame(window.conflicts({ query, after }, limit), due.slice(0, limit), `${limit} above ${after}`);
+  }
+  t.end();
+});
