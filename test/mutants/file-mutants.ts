@@ -375,4 +375,29 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     ],
     tests: ['test/store/file/index-thread.test.ts'],
   },
+  {
+    name: 'file-block-before-unseen',
+    why: 'Who reads a tag back from the end misses what stands in the block before.',
+    edits: [
+      {
+        file: 'src/store/file/sqlite-postings.ts',
+        find: `if (block === undefined || !bytes.equals(block.term)) return;`,
+        replace: `if (block === undefined || bytes.equals(block.term)) return;`,
+      },
+    ],
+    tests: ['test/store/file/postings.test.ts'],
+  },
+  {
+    name: 'file-last-block-lost',
+    why: 'A merge of layers leaves out what does not fill a block.',
+    edits: [
+      {
+        file: 'src/store/file/sqlite-postings.ts',
+        find: `writer.copy(run);
+  writer.end();`,
+        replace: `writer.copy(run);`,
+      },
+    ],
+    tests: ['test/store/file/postings.test.ts'],
+  },
 ];

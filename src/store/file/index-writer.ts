@@ -1,7 +1,8 @@
 import type { EventsPart, GenerationPart, MergePart, RestPart, TermsPart } from './generation-parts.ts';
+import { bytesOfTerm } from './posting-blocks.ts';
 import type { Connection } from './sqlite-connection.ts';
 import type { Numbers } from './sqlite-numbers.ts';
-import { addLayer, dropReplaced, mergeLayers, type Posting } from './sqlite-postings.ts';
+import { addLayer, dropReplaced, mergeLayers } from './sqlite-postings.ts';
 import { bytesOf, takeDocumentsAndKeys } from './sqlite-queries.ts';
 import { INTO_EVENTS, Rows } from './sqlite-rows.ts';
 
@@ -101,15 +102,18 @@ export class IndexWriter {
   }
 }
 
-function postingsOf(parts: readonly TermsPart[]): Posting[] {
-  return parts.flatMap(({ terms, counts, positions }) => {
+/** Positions by the bytes of their terms. */
+function postingsOf(parts: readonly TermsPart[]): Map<string, Float64Array> {
+  const postings = new Map<string, Float64Array>();
+  for (const { terms, counts, positions } of parts) {
     let end = 0;
-    return terms.map((term, index) => {
+    for (const [index, term] of terms.entries()) {
       const start = end;
       end += counts[index] as number;
-      return { term, positions: positions.subarray(start, end) };
-    });
-  });
+      postings.set(bytesOfTerm(term), positions.subarray(start, end));
+    }
+  }
+  return postings;
 }
 
 /** Notes something about the index as a whole. */

@@ -3,10 +3,9 @@ import { documentName, type Entry, type Generation, type KnownKey, type LogPlace
 import { partsOf } from './generation-parts.ts';
 import { IndexThread } from './index-thread.ts';
 import { IndexWriter, recall, remember } from './index-writer.ts';
-import type { PostingRun } from './postings.ts';
 import { Connection, type SqlRow } from './sqlite-connection.ts';
 import { Numbers } from './sqlite-numbers.ts';
-import { Postings } from './sqlite-postings.ts';
+import { dropRunsBelow, type PostingRun, Postings } from './sqlite-postings.ts';
 import { boundsOf, bytesOf, documentsOf, firstLive, idOf, recountType } from './sqlite-queries.ts';
 import { COLUMNS } from './sqlite-rows.ts';
 import { FORMAT, SCHEMA } from './sqlite-schema.ts';
@@ -32,8 +31,8 @@ const TURN_ROWS = 500;
 /**
  * The part of the index that is not in memory. It is derived from the segments and can be deleted at any time.
  *
- * Positions of a term stand in packed runs, one a generation (`sqlite-postings.ts`): a tenth of the rows and of the time
- * that a row for each position takes. Nothing here is synced, for what a
+ * Positions of a term stand in packed runs, one a generation, and runs in packed blocks (`sqlite-postings.ts`): a hundredth
+ * of the rows that a row for each position takes. Nothing here is synced, for what a
  * power failure leaves is found out at the start: the place up to which the log is known commits with the rows,
  * and a database that SQLite finds damaged is built anew.
  *
@@ -152,8 +151,14 @@ export class SqliteIndex {
 
   /** Forgets the runs of terms that end at a position or below. */
   dropBelow(position: number): void {
-    this.#connection.run('DELETE FROM postings WHERE last <= ?', position);
-    this.#connection.run('DELETE FROM layers WHERE last <= ?', position);
+    this.#connection.exec('BEGIN');
+    try {
+      dropRunsBelow(this.#connection, position);
+      this.#connection.exec('COMMIT');
+    } catch (error) {
+      this.#writer.abandon();
+      throw error;
+    }
     this.#postings.learn();
   }
 

@@ -1,9 +1,16 @@
-import { decodePostings, encodePostings, type PostingRun } from './postings.ts';
+import {
+  type Block,
+  BlockReader,
+  BlockWriter,
+  bytesOfTerm,
+  mergedRuns,
+  positionsOf,
+  termOfBytes,
+} from './posting-blocks.ts';
 import type { Connection } from './sqlite-connection.ts';
-import { INTO_POSTINGS, Rows } from './sqlite-rows.ts';
 
 /**
- * The positions of terms, in packed runs.
+ * The positions of terms, in runs that are packed into blocks (`posting-blocks.ts`).
  *
  * A generation leaves a run for each of its terms. They are a layer of their own, written in the order of its tree, and
  * eight layers of a level become one of the next (a log-structured merge). In one tree for all of them the terms of a
@@ -22,13 +29,16 @@ interface Layer {
   readonly runs: number;
 }
 
-/** A term with its positions, ascending. */
-export interface Posting {
-  readonly term: string;
-  readonly positions: ArrayLike<number>;
+export interface PostingRun {
+  readonly last: number;
+  readonly positions: readonly number[];
 }
 
 const LAYERS_OF_A_LEVEL = 8;
+/** Blocks that are read at once where all of them are. */
+const BLOCKS_AT_ONCE = 16;
+
+type BlockRow = readonly [Uint8Array, number, Uint8Array];
 
 /** What is read of them. */
 export class Postings {
@@ -66,86 +76,132 @@ export class Postings {
 
   /** How many positions a term has. */
   count(term: string): number {
-    let count = 0;
+    const bytes = bytesOfTerm(term);
+    let sum = 0;
     for (const { number } of this.#layers) {
-      const [row] = this.#connection.rows(
-        'SELECT sum(count) FROM postings WHERE layer = ? AND term = ?',
-        number,
-        term,
-      );
-      count += Number(row?.[0] ?? 0);
+      for (const { runs } of this.#blocks(number, bytes, 0)) {
+        const run = new BlockReader(runs);
+        while (run.next()) if (run.term === bytes) sum += run.count;
+        if (run.term !== bytes) break;
+      }
     }
-    return count;
+    return sum;
   }
 
   /** The next runs of a term in a direction, from the one that could hold `target` on. */
   runs(term: string, target: number, limit: number, direction: 'asc' | 'desc'): PostingRun[] {
+    const bytes = bytesOfTerm(term);
     const isAscending = direction === 'asc';
     const found: PostingRun[] = [];
     for (const { number, first, last } of isAscending ? this.#layers : this.#layers.toReversed()) {
       if (isAscending ? last < target : first > target) continue;
-      const rows = this.#connection.rows(
-        isAscending
-          ? 'SELECT last, first, positions FROM postings WHERE layer = ? AND term = ? AND last >= ? ORDER BY last LIMIT ?'
-          : 'SELECT last, first, positions FROM postings WHERE layer = ? AND term = ? AND first <= ? ORDER BY last DESC LIMIT ?',
-        number,
-        term,
-        target,
-        limit - found.length,
-      );
-      for (const [end, start, bytes] of rows as unknown as [number, number, Uint8Array][])
-        found.push({ last: end, positions: decodePostings(start, bytes) });
-      if (found.length >= limit) break;
+      const blocks = isAscending
+        ? this.#blocks(number, bytes, target)
+        : this.#blocksBack(number, bytes, target);
+      for (const block of blocks) {
+        const run = new BlockReader(block.runs);
+        const ofBlock: PostingRun[] = [];
+        while (run.next()) {
+          if (run.term !== bytes || (isAscending ? run.last < target : run.first > target)) continue;
+          ofBlock.push({ last: run.last, positions: positionsOf(run) });
+          if (isAscending && found.length + ofBlock.length === limit) break;
+        }
+        found.push(...(isAscending ? ofBlock : ofBlock.reverse()));
+        // What a block ends with is where the next one goes on.
+        if (found.length >= limit || (isAscending && run.term !== bytes)) break;
+      }
+      if (found.length >= limit) return found.slice(0, limit);
     }
     return found;
   }
 
   /** Terms from one on, in order of their code points layer by layer: some may be named twice. */
   terms(from: string, limit: number): string[] {
+    const bytes = bytesOfTerm(from);
     return this.#layers.flatMap(({ number }) => {
-      const rows = this.#connection.rows(
-        'SELECT DISTINCT term FROM postings WHERE layer = ? AND term >= ? ORDER BY term LIMIT ?',
-        number,
-        from,
-        limit,
-      );
-      return (rows as unknown as [string][]).map(([term]) => term);
+      const found = new Set<string>();
+      for (const { runs } of this.#blocks(number, bytes, 0)) {
+        const run = new BlockReader(runs);
+        while (found.size < limit && run.next()) if (run.term >= bytes) found.add(run.term);
+        if (found.size >= limit) break;
+      }
+      return [...found].map(termOfBytes);
     });
+  }
+
+  /** Blocks from the one on that could hold a run of a term which ends at a position or above. */
+  *#blocks(layer: number, term: string, last: number): Generator<Block> {
+    let key: readonly [Uint8Array, number] = [Buffer.from(term, 'latin1'), last];
+    for (let sign = '>='; ; sign = '>') {
+      const block = this.#block(
+        `SELECT term, last, runs FROM postings WHERE layer = ? AND (term, last) ${sign} (?, ?) ORDER BY term, last LIMIT 1`,
+        layer,
+        key,
+      );
+      if (block === undefined) return;
+      yield block;
+      key = [block.term, block.last];
+    }
+  }
+
+  /** Blocks back from the one that could hold a run of a term which begins at a position or below. */
+  *#blocksBack(layer: number, term: string, target: number): Generator<Block> {
+    for (const block of this.#blocks(layer, term, target)) {
+      yield block;
+      break;
+    }
+    const bytes = Buffer.from(term, 'latin1');
+    let key: readonly [Uint8Array, number] = [bytes, target];
+    for (;;) {
+      const block = this.#block(
+        'SELECT term, last, runs FROM postings WHERE layer = ? AND (term, last) < (?, ?) ORDER BY term DESC, last DESC LIMIT 1',
+        layer,
+        key,
+      );
+      // A block that ends with another term holds nothing of this one.
+      if (block === undefined || !bytes.equals(block.term)) return;
+      yield block;
+      key = [block.term, block.last];
+    }
+  }
+
+  #block(sql: string, layer: number, [term, last]: readonly [Uint8Array, number]): Block | undefined {
+    const [row] = this.#connection.rows(sql, layer, term, last);
+    return row && blockOf(row as unknown as BlockRow);
   }
 }
 
-/** Adds a layer, in a transaction. */
-export function addLayer(connection: Connection, postings: Posting[]): void {
-  if (postings.length === 0) return;
-  postings.sort((a, b) => (a.term < b.term ? -1 : 1));
+/** Adds a layer, in a transaction: ascending positions by the bytes of their terms. */
+export function addLayer(connection: Connection, postings: ReadonlyMap<string, ArrayLike<number>>): void {
+  if (postings.size === 0) return;
   const layer = nextLayer(connection);
-  const rows = new Rows(INTO_POSTINGS, connection);
+  const writer = new BlockWriter(into(connection, layer));
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
-  for (const { term, positions } of postings) {
-    const start = positions[0] as number;
-    const end = positions[positions.length - 1] as number;
-    first = Math.min(first, start);
-    last = Math.max(last, end);
-    rows.add(layer, term, end, start, positions.length, encodePostings(positions));
+  for (const term of [...postings.keys()].sort()) {
+    const positions = postings.get(term) as ArrayLike<number>;
+    first = Math.min(first, positions[0] as number);
+    last = Math.max(last, positions[positions.length - 1] as number);
+    writer.add(term, positions);
   }
-  rows.end();
+  writer.end();
   connection.run(
     'INSERT INTO layers (number, level, first, last, runs, replaced) VALUES (?, 0, ?, ?, ?, 0)',
     layer,
     first,
     last,
-    postings.length,
+    postings.size,
   );
 }
 
-/** Makes one layer of several, in a transaction. */
+/** Makes one layer of several that come in the order of their positions, in a transaction. */
 export function mergeLayers(connection: Connection, layers: readonly number[]): void {
   const layer = nextLayer(connection);
+  const writer = new BlockWriter(into(connection, layer));
+  for (const run of mergedRuns(layers.map((number) => allBlocks(connection, number)))) writer.copy(run);
+  writer.end();
   const all = `(${layers.join(', ')})`;
   connection.exec(`
-    INSERT INTO postings (layer, term, last, first, count, positions)
-      SELECT ${layer}, term, last, first, count, positions FROM postings WHERE layer IN ${all} ORDER BY term, last;
     INSERT INTO layers (number, level, first, last, runs, replaced)
       SELECT ${layer}, max(level) + 1, min(first), max(last), sum(runs), 0 FROM layers WHERE number IN ${all};
     UPDATE layers SET replaced = 1 WHERE number IN ${all};
@@ -158,6 +214,63 @@ export function dropReplaced(connection: Connection): void {
     DELETE FROM postings WHERE layer IN (SELECT number FROM layers WHERE replaced = 1);
     DELETE FROM layers WHERE replaced = 1;
   `);
+}
+
+/** Drops the runs that end at a position or below, in a transaction. */
+export function dropRunsBelow(connection: Connection, position: number): void {
+  connection.run('DELETE FROM postings WHERE layer IN (SELECT number FROM layers WHERE last <= ?)', position);
+  connection.run('DELETE FROM layers WHERE last <= ?', position);
+  for (const [number] of connection.rows('SELECT number FROM layers WHERE first <= ?', position)) {
+    const layer = Number(number);
+    const writer = new BlockWriter(into(connection, layer));
+    let gone = 0;
+    for (const { term, last, runs } of allBlocks(connection, layer)) {
+      const run = new BlockReader(runs);
+      let isKept = true;
+      while (run.next()) if (run.last <= position) isKept = false;
+      if (isKept) continue;
+      connection.run('DELETE FROM postings WHERE layer = ? AND term = ? AND last = ?', layer, term, last);
+      const again = new BlockReader(runs);
+      while (again.next()) {
+        if (again.last > position) writer.copy(again);
+        else gone += 1;
+      }
+      // In its place: the block behind it begins with what comes next.
+      writer.end();
+    }
+    connection.run('UPDATE layers SET runs = runs - ? WHERE number = ?', gone, layer);
+  }
+}
+
+/** All blocks of a layer, also while those that were given are replaced. */
+function* allBlocks(connection: Connection, layer: number): Generator<Block> {
+  let key: readonly [Uint8Array, number] = [Buffer.alloc(0), 0];
+  for (;;) {
+    const rows = connection.rows(
+      `SELECT term, last, runs FROM postings WHERE layer = ? AND (term, last) > (?, ?) ORDER BY term, last LIMIT ${BLOCKS_AT_ONCE}`,
+      layer,
+      ...key,
+    ) as unknown as BlockRow[];
+    yield* rows.map(blockOf);
+    const end = rows.at(-1);
+    if (end === undefined) return;
+    key = [end[0], end[1]];
+  }
+}
+
+function into(connection: Connection, layer: number): (block: Block) => void {
+  return ({ term, last, runs }) =>
+    connection.run(
+      'INSERT INTO postings (layer, term, last, runs) VALUES (?, ?, ?, ?)',
+      layer,
+      term,
+      last,
+      runs,
+    );
+}
+
+function blockOf([term, last, runs]: BlockRow): Block {
+  return { term, last, runs };
 }
 
 function nextLayer(connection: Connection): number {

@@ -1,8 +1,8 @@
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { type Entry, typeKey } from './generation.ts';
 import type { RestPart } from './generation-parts.ts';
-import type { PostingRun } from './postings.ts';
 import type { Connection } from './sqlite-connection.ts';
+import type { PostingRun } from './sqlite-postings.ts';
 
 /** Questions to the index that take more than one step, or a statement of their own. */
 export function documentsOf(

@@ -39,7 +39,6 @@ export interface Insertion {
 }
 
 export const INTO_EVENTS = insertion('events', COLUMNS);
-export const INTO_POSTINGS = insertion('postings', 'layer, term, last, first, count, positions');
 
 function insertion(table: string, columns: string): Insertion {
   const width = columns.split(', ').length;

@@ -1,5 +1,5 @@
 /** Tables of the index. An index of another format is built anew, so a change here needs nothing but a new number. */
-export const FORMAT = '3';
+export const FORMAT = '4';
 
 export const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -21,8 +21,8 @@ export const SCHEMA = `
     runs INTEGER NOT NULL, replaced INTEGER NOT NULL
   );
   CREATE TABLE postings (
-    layer INTEGER NOT NULL, term TEXT NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
-    positions BLOB NOT NULL, PRIMARY KEY (layer, term, last)
+    layer INTEGER NOT NULL, term BLOB NOT NULL, last INTEGER NOT NULL, runs BLOB NOT NULL,
+    PRIMARY KEY (layer, term, last)
   ) WITHOUT ROWID;
   CREATE TABLE documents (
     collection TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, updatedAt TEXT NOT NULL,

@@ -1,7 +1,7 @@
 import { type Cursor, type Direction, endOf, firstAtLeast } from './cursors.ts';
 import { type Generation, listOf } from './generation.ts';
-import type { PostingRun } from './postings.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
+import type { PostingRun } from './sqlite-postings.ts';
 
 const RUNS_AT_ONCE = 4;
 

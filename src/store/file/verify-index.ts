@@ -9,7 +9,14 @@ import { INDEX_FILE } from './folder.ts';
 import type { LogPlace } from './generation.ts';
 import { FolderLock } from './lock.ts';
 import { readIdentity, readManifest } from './manifest.ts';
-import { decodePostings } from './postings.ts';
+import {
+  type Block,
+  BlockReader,
+  BlockWriter,
+  mergedRuns,
+  positionsOf,
+  termOfBytes,
+} from './posting-blocks.ts';
 import { type Finding, partsOf } from './recovery.ts';
 import { Replay } from './replay.ts';
 import { SegmentFiles } from './segment-files.ts';
@@ -121,37 +128,34 @@ function tables({ indexedFrom, keptFrom }: Bounds): readonly Table[] {
   return [
     {
       keys: 1,
-      sql: `SELECT position, hex(id), t.type, timestamp, file, offset, length, before, removed FROM events
+      rows: `SELECT position, hex(id), t.type, timestamp, file, offset, length, before, removed FROM events
         LEFT JOIN types t ON t.number = events.type LEFT JOIN segments s ON s.number = segment ORDER BY position`,
       name: ([position]) => [Number(position), 'the event'],
     },
     {
       keys: 2,
-      // Of a layer those runs that are found in it.
-      sql: `SELECT term, p.first, positions, count, p.last FROM postings p JOIN layers l ON l.number = layer
-        WHERE replaced = 0 AND p.first >= l.first AND p.last <= l.last ORDER BY term, p.last`,
-      rows: (runs) => placesOf(runs, indexedFrom),
+      rows: (database) => placesOf(database, indexedFrom),
       name: ([term, position]) => [Number(position), `the term ${String(term)}`],
     },
     {
       keys: 1,
-      sql: 'SELECT type, count, firstTimestamp, lastTimestamp FROM types WHERE count > 0 ORDER BY type',
+      rows: 'SELECT type, count, firstTimestamp, lastTimestamp FROM types WHERE count > 0 ORDER BY type',
       name: ([type]) => [0, `the type ${String(type)}`],
     },
     {
       keys: 2,
-      sql: 'SELECT collection, key, revision, updatedAt, body FROM documents ORDER BY collection, key',
+      rows: 'SELECT collection, key, revision, updatedAt, body FROM documents ORDER BY collection, key',
       name: ([collection, key]) => [0, `the document ${String(key)} of ${String(collection)}`],
     },
     {
       keys: 2,
-      sql: `SELECT caller, key, hash, first, keptUntilMs FROM keys WHERE keptUntilMs >= ${keptFrom || 0}
+      rows: `SELECT caller, key, hash, first, keptUntilMs FROM keys WHERE keptUntilMs >= ${keptFrom || 0}
         ORDER BY caller, key`,
       name: () => [0, 'an idempotency key'],
     },
     {
       keys: 1,
-      sql: "SELECT name, value FROM meta WHERE name = 'lastId'",
+      rows: "SELECT name, value FROM meta WHERE name = 'lastId'",
       name: () => [0, 'the greatest id'],
     },
   ];
@@ -159,19 +163,16 @@ function tables({ indexedFrom, keptFrom }: Bounds): readonly Table[] {
 
 interface Table {
   readonly keys: number;
-  readonly sql: string;
-  /** What the rows are compared as, when they can be cut in different ways. */
-  rows?(rows: Iterable<readonly Value[]>): Iterable<readonly Value[]>;
+  /** Where the rows come from: a query, or what is made of several because rows can be cut in different ways. */
+  readonly rows: string | ((database: Database) => Iterable<readonly Value[]>);
   name(row: readonly Value[]): [position: number, what: string];
 }
 
 function* differences(kept: Database, second: Database, bounds: Bounds): Generator<Finding> {
   let count = 0;
-  for (const { keys, sql, rows, name } of tables(bounds)) {
-    const all = (database: Database) => {
-      const found = rowsOf(database, sql);
-      return (rows?.(found) ?? found)[Symbol.iterator]();
-    };
+  for (const { keys, rows, name } of tables(bounds)) {
+    const all = (database: Database) =>
+      (typeof rows === 'string' ? rowsOf(database, rows) : rows(database))[Symbol.iterator]();
     const left = all(kept);
     const right = all(second);
     let mine = left.next();
@@ -194,16 +195,35 @@ function* differences(kept: Database, second: Database, bounds: Bounds): Generat
   }
 }
 
-/** A row for each position of a term: runs are cut wherever memory was full. */
-function* placesOf(runs: Iterable<readonly Value[]>, from: number): Generator<readonly Value[]> {
-  for (const [term, first, bytes, count, last] of runs as Iterable<
-    [string, number, Uint8Array, number, number]
-  >) {
-    const positions = decodePostings(first, bytes);
+/** A row for each position of a term: runs are cut wherever memory was full, and blocks wherever they were long enough. */
+function* placesOf(database: Database, from: number): Generator<readonly Value[]> {
+  const layers = [
+    ...rowsOf(database, 'SELECT number, first, last FROM layers WHERE replaced = 0 ORDER BY first'),
+  ];
+  for (const run of mergedRuns(layers.map((layer) => blocksOf(database, layer)))) {
+    const term = termOfBytes(run.term);
+    const positions = positionsOf(run);
     // A run that says something wrong of itself is found by nobody who looks for its positions.
-    const isWhole = positions.length === count && positions.at(-1) === last;
+    const isWhole = positions.length === run.count && positions.at(-1) === run.last;
     for (const position of positions)
-      if (position >= from) yield isWhole ? [term, position] : [term, position, last];
+      if (position >= from) yield isWhole ? [term, position] : [term, position, run.last];
+  }
+}
+
+/** The blocks of a layer, with those of their runs that are found in it. */
+function* blocksOf(database: Database, [layer, first, last]: readonly Value[]): Generator<Block> {
+  const query = `SELECT term, last, runs FROM postings WHERE layer = ${layer} ORDER BY term, last`;
+  for (const [term, end, runs] of rowsOf(database, query) as Iterable<[Uint8Array, number, Uint8Array]>) {
+    const key = Buffer.from(term).toString('latin1');
+    const found: Block[] = [];
+    const writer = new BlockWriter((block) => found.push(block));
+    const run = new BlockReader(runs);
+    while (run.next()) {
+      const isInLayer = run.first >= Number(first) && run.last <= Number(last);
+      if (isInLayer && (run.term < key || (run.term === key && run.last <= end))) writer.copy(run);
+    }
+    writer.end();
+    yield* found;
   }
 }
 

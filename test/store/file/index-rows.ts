@@ -1,5 +1,15 @@
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
+import {
+  type Block,
+  BlockReader,
+  BlockWriter,
+  positionsOf,
+  type Run,
+  termOfBytes,
+} from '../../../src/store/file/posting-blocks.ts';
+
+type Database = InstanceType<typeof DatabaseSync>;
 
 const TABLES = ['events', 'postings', 'types', 'documents', 'keys'];
 
@@ -14,14 +24,57 @@ export function rowsOf(where: string): Record<string, string[]> {
         .all()
         .map((row: object) => JSON.stringify(Object.values(row).map(String)));
     }
-    rows['postings'] = database
-      .prepare(
-        'SELECT term, sum(count), min(p.first), max(p.last) FROM postings p JOIN layers ON number = layer WHERE replaced = 0 GROUP BY term ORDER BY term',
-      )
-      .all()
-      .map((row: object) => JSON.stringify(Object.values(row)));
+    const positions = new Map<string, number[]>();
+    for (const run of runsOf(database, 'JOIN layers ON number = layer WHERE replaced = 0')) {
+      const ofTerm = positions.get(run.term) ?? [];
+      ofTerm.push(...positionsOf(run));
+      positions.set(run.term, ofTerm);
+    }
+    rows['postings'] = [...positions]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([term, ofTerm]) => JSON.stringify([termOfBytes(term), ...ofTerm.sort((a, b) => a - b)]));
     return rows;
   } finally {
     database.close();
   }
+}
+
+/** Copies of all runs of an index, or of those of some layers. */
+export function runsOf(database: Database, where = ''): Run[] {
+  const blocks = database.prepare(`SELECT postings.runs FROM postings ${where}`).all() as unknown as {
+    runs: Uint8Array;
+  }[];
+  return blocks.flatMap(({ runs }) => runsOfBlock(runs));
+}
+
+function runsOfBlock(runs: Uint8Array): Run[] {
+  const found: Run[] = [];
+  const reader = new BlockReader(runs);
+  while (reader.next()) {
+    const { term, count, first, last, distances } = reader;
+    found.push({ term, count, first, last, distances });
+  }
+  return found;
+}
+
+/** Writes the blocks of an index again, of other runs. */
+export function changeRuns(database: Database, change: (run: Run) => Run[]): void {
+  const rows = database.prepare('SELECT layer, runs FROM postings').all() as unknown as {
+    layer: number;
+    runs: Uint8Array;
+  }[];
+  database.exec('DELETE FROM postings');
+  const insert = database.prepare('INSERT INTO postings (layer, term, last, runs) VALUES (?, ?, ?, ?)');
+  for (const { layer, runs } of rows) {
+    const writer = new BlockWriter(({ term, last, runs: changed }: Block) => {
+      insert.run(layer, term, last, changed);
+    });
+    for (const run of runsOfBlock(runs).flatMap(change)) writer.copy(run);
+    writer.end();
+  }
+}
+
+/** Whether an index knows anything of a term. */
+export function knowsTerm(database: Database, term: string): boolean {
+  return runsOf(database).some((run) => run.term === term);
 }

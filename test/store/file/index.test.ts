@@ -139,8 +139,9 @@ t.test('terms are found whatever else the metadata hold', async (t) => {
   const rebuilt = await open(where, SMALL);
   await rebuilt.stop();
   const terms = rowsOf(where)
-    ['postings']?.filter((row) => row.endsWith(',1,1,1]'))
-    .map((row) => JSON.parse(row)[0]);
+    ['postings']?.map((row) => JSON.parse(row))
+    .filter(([, ...positions]) => positions.join() === '1')
+    .map(([term]) => term);
   t.strictSame(terms, ['$correlationId:c-1', '=A', 'data:x', 'm:1', 'm:2']);
   t.strictSame(rowsOf(where), rows);
 });

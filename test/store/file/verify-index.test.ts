@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
+import type { Run } from '../../../src/store/file/posting-blocks.ts';
 import { auditStore } from '../../../src/store/open.ts';
+import { changeRuns } from './index-rows.ts';
 import { copyOf, fill, folder, open } from './stage.ts';
 
 const SMALL = '?maxSize=4096&maxMemorySize=4096';
@@ -24,16 +26,23 @@ async function findingsOf(where: string): Promise<string[]> {
   return findings.map(({ position, what }) => `${position} ${what}`);
 }
 
-const CHANGES: Readonly<Record<string, readonly [sql: string, finding: RegExp]>> = {
-  'a posting': [
-    "DELETE FROM postings WHERE term = 'n:20'",
-    /^21 index.sqlite .*does not know the term n:20$/,
-  ],
+type Change = string | ((run: Run) => Run[]);
+
+const ofTerm = (change: (run: Run) => Run[]) => (run: Run) => (run.term === 'n:20' ? change(run) : [run]);
+
+const CHANGES: Readonly<Record<string, readonly [change: Change, finding: RegExp]>> = {
+  'a posting': [ofTerm(() => []), /^21 index.sqlite .*does not know the term n:20$/],
   'a posting too many': [
-    "INSERT INTO postings SELECT layer, 'n:none', last, first, count, positions FROM postings WHERE term = 'n:20'",
-    /^21 index.sqlite .*knows the term n:none that the log does not have$/,
+    ofTerm((run) => [run, { ...run, term: 'n:20.5' }]),
+    /^21 index.sqlite .*knows the term n:20.5 that the log does not have$/,
   ],
-  'the count of a run': ["UPDATE postings SET count = 2 WHERE term = 'n:20'", /the term n:20 otherwise/],
+  'the count of a run': [ofTerm((run) => [{ ...run, count: 2 }]), /the term n:20 otherwise/],
+  'the end of a run': [
+    ofTerm((run) => [{ ...run, count: 2, distances: Uint8Array.of(1) }]),
+    /the term n:20 otherwise/,
+  ],
+  'the key of a block': ["UPDATE postings SET term = x'00'", /does not know the term/],
+  'a block that is cut off': ['UPDATE postings SET runs = substr(runs, 1, length(runs) - 1)', /is cut off/],
   'the end of a layer': ['UPDATE layers SET last = last - 1 WHERE replaced = 0', /does not know the term/],
   'an event': ['DELETE FROM events WHERE position = 30', /^30 index.sqlite .*does not know the event$/],
   'the place of an event': [
@@ -65,10 +74,11 @@ t.test('an index that follows from the log has no findings, and nothing is chang
 t.test('whatever the index says that the log does not say is named', async (t) => {
   const { stopped, killed } = await filled(t);
   for (const whole of [stopped, killed]) {
-    for (const [what, [sql, finding]] of Object.entries(CHANGES)) {
+    for (const [what, [change, finding]] of Object.entries(CHANGES)) {
       const where = await copyOf(t, whole);
       const database = new DatabaseSync(join(where, 'index.sqlite'));
-      database.exec(sql);
+      if (typeof change === 'string') database.exec(change);
+      else changeRuns(database, change);
       database.close();
       const findings = await findingsOf(where);
       t.match(findings, [finding], what);
