@@ -13,7 +13,10 @@ export interface Load {
   readonly bodies: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Begin at the head of the log, keep the last position seen in an answer, and write it into the next body in place of `AFTER_MARK`. */
+  /**
+   * Begin at the head of the log, keep the last position seen in an answer, and write it into the next body in place of
+   * `AFTER_MARK`.
+   */
   readonly followHead?: boolean;
 }
 

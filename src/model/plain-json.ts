@@ -14,7 +14,7 @@ const BACKSLASH = 92;
 export const OPEN_BRACE = 123;
 export const CLOSE_BRACE = 125;
 export const OPEN_BRACKET = 91;
-export const CLOSE_BRACKET = 93;
+const CLOSE_BRACKET = 93;
 export const COMMA = 44;
 const COLON = 58;
 const SPACE = 32;
@@ -157,17 +157,24 @@ export class PlainJson {
 
   #array(start: number, depth: number, depthMax: number): number {
     if (depth > depthMax) return GIVEN_UP;
+    return this.list(start, Number.POSITIVE_INFINITY, (each) => this.value(each, depth, depthMax));
+  }
+
+  /** Passes over an array; `add` passes over each of its values, and takes it. */
+  protected list(start: number, max: number, add: (start: number) => number): number {
     const units = this.units;
+    if (units[start] !== OPEN_BRACKET) return GIVEN_UP;
     let at = this.space(start + 1);
     if (units[at] === CLOSE_BRACKET) return at + 1;
-    for (;;) {
-      at = this.value(at, depth, depthMax);
+    for (let left = max; left > 0; left -= 1) {
+      at = add(at);
       if (at === GIVEN_UP) return GIVEN_UP;
       at = this.space(at);
       if (units[at] === CLOSE_BRACKET) return at + 1;
       if (units[at] !== COMMA) return GIVEN_UP;
       at = this.space(at + 1);
     }
+    return GIVEN_UP;
   }
 
   /** Passes over a text. Escapes of four digits take thought. */

@@ -1,7 +1,6 @@
 import { LIMITS } from '../limits.ts';
 import {
   CLOSE_BRACE,
-  CLOSE_BRACKET,
   COMMA,
   GIVEN_UP,
   NINE,
@@ -84,18 +83,13 @@ export class PlainLabels extends PlainJson {
   }
 
   #tagValues(start: number, key: string, terms: string[]): number {
-    const units = this.units;
     const first = terms.length;
-    let at = this.space(start + 1);
-    for (;;) {
-      at = this.#tag(at, key, terms);
-      if (at === GIVEN_UP || terms.length > LIMITS.tagPairsMax) return GIVEN_UP;
-      if (terms.indexOf(terms.at(-1) as string, first) !== terms.length - 1) return GIVEN_UP;
-      at = this.space(at);
-      if (units[at] === CLOSE_BRACKET) return at + 1;
-      if (units[at] !== COMMA) return GIVEN_UP;
-      at = this.space(at + 1);
-    }
+    const end = this.list(start, LIMITS.tagPairsMax, (each) => {
+      const to = this.#tag(each, key, terms);
+      const isRepeated = terms.indexOf(terms.at(-1) as string, first) !== terms.length - 1;
+      return isRepeated ? GIVEN_UP : to;
+    });
+    return terms.length === first ? GIVEN_UP : end;
   }
 }
 

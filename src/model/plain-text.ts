@@ -1,18 +1,16 @@
 import { LIMITS } from '../limits.ts';
 import {
   CLOSE_BRACE,
-  CLOSE_BRACKET,
   COMMA,
   GIVEN_UP,
   NINE,
   NUMBER_UNITS_MAX,
   OPEN_BRACE,
-  OPEN_BRACKET,
   QUOTE,
   ZERO,
 } from './plain-json.ts';
 import { PlainLabels } from './plain-labels.ts';
-import type { Check, CompiledItem } from './query.ts';
+import type { Check, CompiledItem, CompiledQuery } from './query.ts';
 
 /**
  * Reads events out of the text of a request in one go: what nearly all are, plain and right, in a quarter of the time
@@ -53,8 +51,6 @@ const CONDITION_MEMBERS = ['failIfEventsMatch', 'after'] as const;
 const QUERY_MEMBERS = ['items'] as const;
 const ITEM_MEMBERS = ['types', 'tags'] as const;
 
-const NO_CHECKS: readonly Check[] = [];
-
 /** Of texts that are read one behind the other; every text begins anew. */
 export class PlainReader extends PlainLabels {
   event(text: string): PlainEvent | undefined {
@@ -67,43 +63,22 @@ export class PlainReader extends PlainLabels {
 
   batch(text: string): PlainBatch | undefined {
     if (!this.begin(text)) return undefined;
-    const units = this.units;
-    let at = this.space(0);
-    if (units[at] !== OPEN_BRACE) return undefined;
-    at = this.space(at + 1);
-    let events: PlainEvent[] | undefined;
-    let checks: Check[] | undefined;
+    const events: PlainEvent[] = [];
+    const checks: Check[] = [];
     let log: string | undefined;
-    for (;;) {
-      const name = this.word(at, BATCH_MEMBERS);
-      if (name === undefined) return undefined;
-      const start = this.colon(at + name.length + 2);
-      if (start === GIVEN_UP) return undefined;
-      if (name === 'events') {
-        if (events !== undefined) return undefined;
-        const found: PlainEvent[] = [];
-        at = this.#list(start, LIMITS.batchEventsMax, (begin) => this.#addEvent(begin, found));
-        if (found.length === 0) return undefined;
-        events = found;
-      } else if (name === 'conditions') {
-        if (checks !== undefined) return undefined;
-        const found: Check[] = [];
-        at = this.#list(start, LIMITS.conditionsMax, (begin) => this.#addCheck(begin, found));
-        checks = found;
-      } else {
-        if (log !== undefined || units[start] !== QUOTE) return undefined;
-        at = this.string(start);
-        if (at === GIVEN_UP || this.isEscaped) return undefined;
-        log = text.slice(start + 1, at - 1);
-      }
-      if (at === GIVEN_UP) return undefined;
-      at = this.space(at);
-      if (units[at] === CLOSE_BRACE) break;
-      if (units[at] !== COMMA) return undefined;
-      at = this.space(at + 1);
-    }
-    if (events === undefined || this.space(at + 1) !== text.length) return undefined;
-    return { events, checks: checks ?? NO_CHECKS, log };
+    const end = this.#members(this.space(0), BATCH_MEMBERS, (name, begin) => {
+      if (name === 'events')
+        return this.list(begin, LIMITS.batchEventsMax, (each) => this.#addEvent(each, events));
+      if (name === 'conditions')
+        return this.list(begin, LIMITS.conditionsMax, (each) => this.#addCheck(each, checks));
+      if (this.units[begin] !== QUOTE) return GIVEN_UP;
+      const to = this.string(begin);
+      if (to === GIVEN_UP || this.isEscaped) return GIVEN_UP;
+      log = text.slice(begin + 1, to - 1);
+      return to;
+    });
+    if (end === GIVEN_UP || events.length === 0 || this.space(end) !== text.length) return undefined;
+    return { events, checks, log };
   }
 
   /** The terms of an event out of a text that begins with its tags, as the store keeps it. */
@@ -118,21 +93,34 @@ export class PlainReader extends PlainLabels {
     return terms;
   }
 
-  /** Passes over an array; `add` passes over each of its values, and takes it. */
-  #list(start: number, max: number, add: (start: number) => number): number {
+  /**
+   * Passes over an object whose members all have one of the names, each at most once; `take` passes over their values, and
+   * takes them.
+   */
+  #members<N extends string>(
+    start: number,
+    names: readonly N[],
+    take: (name: N, start: number) => number,
+  ): number {
     const units = this.units;
-    if (units[start] !== OPEN_BRACKET) return GIVEN_UP;
+    if (units[start] !== OPEN_BRACE) return GIVEN_UP;
     let at = this.space(start + 1);
-    if (units[at] === CLOSE_BRACKET) return at + 1;
-    for (let left = max; left > 0; left -= 1) {
-      at = add(at);
+    if (units[at] === CLOSE_BRACE) return at + 1;
+    let seen = 0;
+    for (;;) {
+      const name = this.word(at, names);
+      if (name === undefined) return GIVEN_UP;
+      const bit = 1 << names.indexOf(name);
+      const begin = this.colon(at + name.length + 2);
+      if (begin === GIVEN_UP || (seen & bit) !== 0) return GIVEN_UP;
+      seen |= bit;
+      at = take(name, begin);
       if (at === GIVEN_UP) return GIVEN_UP;
       at = this.space(at);
-      if (units[at] === CLOSE_BRACKET) return at + 1;
+      if (units[at] === CLOSE_BRACE) return at + 1;
       if (units[at] !== COMMA) return GIVEN_UP;
       at = this.space(at + 1);
     }
-    return GIVEN_UP;
   }
 
   #addEvent(start: number, events: PlainEvent[]): number {
@@ -239,84 +227,46 @@ export class PlainReader extends PlainLabels {
   }
 
   #addCheck(start: number, checks: Check[]): number {
-    const units = this.units;
-    if (units[start] !== OPEN_BRACE) return GIVEN_UP;
-    let at = this.space(start + 1);
-    let items: CompiledItem[] | undefined;
-    let after: number | undefined;
-    for (;;) {
-      const name = this.word(at, CONDITION_MEMBERS);
-      if (name === undefined) return GIVEN_UP;
-      const begin = this.colon(at + name.length + 2);
-      if (begin === GIVEN_UP) return GIVEN_UP;
+    const check: { query?: CompiledQuery; after?: number } = {};
+    const end = this.#members(start, CONDITION_MEMBERS, (name, begin) => {
       if (name === 'failIfEventsMatch') {
-        if (items !== undefined) return GIVEN_UP;
-        items = [];
-        at = this.#query(begin, items);
-      } else {
-        if (after !== undefined) return GIVEN_UP;
-        at = this.#position(begin);
-        if (at !== GIVEN_UP) after = Number(this.text.slice(begin, at));
+        const items: CompiledItem[] = [];
+        const to = this.#query(begin, items);
+        check.query = { items: items.length === 0 ? undefined : items };
+        return to;
       }
-      if (at === GIVEN_UP) return GIVEN_UP;
-      at = this.space(at);
-      if (units[at] === CLOSE_BRACE) break;
-      if (units[at] !== COMMA) return GIVEN_UP;
-      at = this.space(at + 1);
-    }
-    if (items === undefined) return GIVEN_UP;
-    checks.push({ query: { items: items.length === 0 ? undefined : items }, after: after ?? 0 });
-    return at + 1;
+      const to = this.#position(begin);
+      check.after = Number(this.text.slice(begin, to));
+      return to;
+    });
+    const { query, after = 0 } = check;
+    if (end === GIVEN_UP || query === undefined) return GIVEN_UP;
+    checks.push({ query, after });
+    return end;
   }
 
   /** Passes over a query; without an item it is about everything. */
   #query(start: number, items: CompiledItem[]): number {
-    const units = this.units;
-    if (units[start] !== OPEN_BRACE) return GIVEN_UP;
-    let at = this.space(start + 1);
-    if (units[at] !== CLOSE_BRACE) {
-      const name = this.word(at, QUERY_MEMBERS);
-      if (name === undefined) return GIVEN_UP;
-      const begin = this.colon(at + name.length + 2);
-      if (begin === GIVEN_UP) return GIVEN_UP;
-      at = this.#list(begin, LIMITS.queryItemsMax, (each) => this.#addItem(each, items));
-      if (at === GIVEN_UP || items.length === 0) return GIVEN_UP;
-      at = this.space(at);
-    }
-    return units[at] === CLOSE_BRACE ? at + 1 : GIVEN_UP;
+    return this.#members(start, QUERY_MEMBERS, (_, begin) => {
+      const to = this.list(begin, LIMITS.queryItemsMax, (each) => this.#addItem(each, items));
+      return items.length === 0 ? GIVEN_UP : to;
+    });
   }
 
   #addItem(start: number, items: CompiledItem[]): number {
-    const units = this.units;
-    if (units[start] !== OPEN_BRACE) return GIVEN_UP;
-    let at = this.space(start + 1);
-    let types: Set<string> | undefined;
-    let terms: string[] | undefined;
-    for (;;) {
-      const name = this.word(at, ITEM_MEMBERS);
-      if (name === undefined) return GIVEN_UP;
-      const begin = this.colon(at + name.length + 2);
-      if (begin === GIVEN_UP) return GIVEN_UP;
+    const types = new Set<string>();
+    const terms: string[] = [];
+    const end = this.#members(start, ITEM_MEMBERS, (name, begin) => {
       if (name === 'types') {
-        if (types !== undefined) return GIVEN_UP;
-        const named = new Set<string>();
-        at = this.#list(begin, LIMITS.itemTypesMax, (each) => this.#addType(each, named));
-        if (named.size === 0) return GIVEN_UP;
-        types = named;
-      } else {
-        if (terms !== undefined) return GIVEN_UP;
-        terms = [];
-        at = this.tags(begin, terms);
-        if (terms.length === 0) return GIVEN_UP;
+        const to = this.list(begin, LIMITS.itemTypesMax, (each) => this.#addType(each, types));
+        return types.size === 0 ? GIVEN_UP : to;
       }
-      if (at === GIVEN_UP) return GIVEN_UP;
-      at = this.space(at);
-      if (units[at] === CLOSE_BRACE) break;
-      if (units[at] !== COMMA) return GIVEN_UP;
-      at = this.space(at + 1);
-    }
-    items.push({ types, terms: terms ?? [] });
-    return at + 1;
+      const to = this.tags(begin, terms);
+      return terms.length === 0 ? GIVEN_UP : to;
+    });
+    if (end === GIVEN_UP || types.size + terms.length === 0) return GIVEN_UP;
+    items.push({ types: types.size === 0 ? undefined : types, terms });
+    return end;
   }
 
   #addType(start: number, types: Set<string>): number {

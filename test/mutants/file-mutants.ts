@@ -393,9 +393,9 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/store/file/sqlite-postings.ts',
-        find: `writer.copy(run);
+        find: `writer.add(run);
   writer.end();`,
-        replace: `writer.copy(run);`,
+        replace: `writer.add(run);`,
       },
     ],
     tests: ['test/store/file/postings.test.ts'],

@@ -45,51 +45,9 @@ export class BlockWriter {
     this.#emit = emit;
   }
 
-  /** Ascending positions, at least one. */
-  add(term: string, positions: ArrayLike<number>): void {
-    const count = positions.length;
-    const first = positions[0] as number;
-    const last = positions[count - 1] as number;
-    this.#begin({ term, count, first, last }, count * 8);
-    if (count > 1) {
-      const distances: number[] = [];
-      for (let index = 1; index < count; index += 1) {
-        let distance = (positions[index] as number) - (positions[index - 1] as number);
-        while (distance >= 128) {
-          distances.push((distance % 128) + 128);
-          distance = Math.floor(distance / 128);
-        }
-        distances.push(distance);
-      }
-      this.#number(distances.length);
-      this.#bytes.set(distances, this.#end);
-      this.#end += distances.length;
-    }
-    this.#endRun();
-  }
-
-  /** A run of another block, as it is. */
-  copy(run: Run): void {
-    const { distances } = run;
-    this.#begin(run, distances.length);
-    if (run.count > 1) {
-      this.#number(distances.length);
-      this.#bytes.set(distances, this.#end);
-      this.#end += distances.length;
-    }
-    this.#endRun();
-  }
-
-  end(): void {
-    if (this.#end === 0) return;
-    const runs = Buffer.from(this.#bytes.subarray(0, this.#end));
-    this.#emit({ term: Buffer.from(this.#term, 'latin1'), last: this.#last, runs });
-    this.#end = 0;
-  }
-
-  #begin({ term, count, first, last }: Omit<Run, 'distances'>, distanceBytesMax: number): void {
+  add({ term, count, first, last, distances }: Run): void {
     // Five numbers of at most eight bytes.
-    const needed = this.#end + term.length + 40 + distanceBytesMax;
+    const needed = this.#end + term.length + 40 + distances.length;
     if (needed > this.#bytes.length) {
       const grown = Buffer.allocUnsafe(2 * needed);
       this.#bytes.copy(grown, 0, 0, this.#end);
@@ -99,9 +57,22 @@ export class BlockWriter {
     this.#end += this.#bytes.write(term, this.#end, 'latin1');
     this.#number(count);
     this.#number(first);
-    if (count > 1) this.#number(last - first);
+    if (count > 1) {
+      this.#number(last - first);
+      this.#number(distances.length);
+      this.#bytes.set(distances, this.#end);
+      this.#end += distances.length;
+    }
     this.#term = term;
     this.#last = last;
+    if (this.#end >= BLOCK_BYTES) this.end();
+  }
+
+  end(): void {
+    if (this.#end === 0) return;
+    const runs = Buffer.from(this.#bytes.subarray(0, this.#end));
+    this.#emit({ term: Buffer.from(this.#term, 'latin1'), last: this.#last, runs });
+    this.#end = 0;
   }
 
   #number(value: number): void {
@@ -112,10 +83,6 @@ export class BlockWriter {
       rest = Math.floor(rest / 128);
     }
     bytes[this.#end++] = rest;
-  }
-
-  #endRun(): void {
-    if (this.#end >= BLOCK_BYTES) this.end();
   }
 }
 
@@ -182,6 +149,23 @@ export class BlockReader implements Run {
 
 function cutOff(): StoreError {
   return new StoreError('STORAGE_ERROR', 'The index cannot be read: a block of its terms is cut off.');
+}
+
+/** A run of ascending positions, at least one. */
+export function runOf(term: string, positions: ArrayLike<number>): Run {
+  const count = positions.length;
+  const first = positions[0] as number;
+  if (count === 1) return { term, count, first, last: first, distances: NOTHING };
+  const distances: number[] = [];
+  for (let index = 1; index < count; index += 1) {
+    let distance = (positions[index] as number) - (positions[index - 1] as number);
+    while (distance >= 128) {
+      distances.push((distance % 128) + 128);
+      distance = Math.floor(distance / 128);
+    }
+    distances.push(distance);
+  }
+  return { term, count, first, last: positions[count - 1] as number, distances: Buffer.from(distances) };
 }
 
 export function positionsOf({ first, distances }: Run): number[] {

@@ -31,10 +31,11 @@ const TURN_ROWS = 500;
 /**
  * The part of the index that is not in memory. It is derived from the segments and can be deleted at any time.
  *
- * Positions of a term stand in packed runs, one a generation, and runs in packed blocks (`sqlite-postings.ts`): a hundredth
- * of the rows that a row for each position takes. Nothing here is synced, for what a
- * power failure leaves is found out at the start: the place up to which the log is known commits with the rows,
- * and a database that SQLite finds damaged is built anew.
+ * Positions of a term stand in packed runs, one a generation, and runs in packed blocks (`sqlite-postings.ts`): some
+ * hundreds of positions a row.
+ *
+ * Nothing here is synced, for what a power failure leaves is found out at the start: the place up to which the log is known
+ * commits with the rows, and a database that SQLite finds damaged is built anew.
  *
  * A generation is written by a thread, over another connection; a small one right here.
  * Its rows are seen before the rest of the store knows of the commit, so every question is bounded by `upTo`.

@@ -5,6 +5,7 @@ import {
   bytesOfTerm,
   mergedRuns,
   positionsOf,
+  runOf,
   termOfBytes,
 } from './posting-blocks.ts';
 import type { Connection } from './sqlite-connection.ts';
@@ -182,7 +183,7 @@ export function addLayer(connection: Connection, postings: ReadonlyMap<string, A
     const positions = postings.get(term) as ArrayLike<number>;
     first = Math.min(first, positions[0] as number);
     last = Math.max(last, positions[positions.length - 1] as number);
-    writer.add(term, positions);
+    writer.add(runOf(term, positions));
   }
   writer.end();
   connection.run(
@@ -198,7 +199,7 @@ export function addLayer(connection: Connection, postings: ReadonlyMap<string, A
 export function mergeLayers(connection: Connection, layers: readonly number[]): void {
   const layer = nextLayer(connection);
   const writer = new BlockWriter(into(connection, layer));
-  for (const run of mergedRuns(layers.map((number) => allBlocks(connection, number)))) writer.copy(run);
+  for (const run of mergedRuns(layers.map((number) => allBlocks(connection, number)))) writer.add(run);
   writer.end();
   const all = `(${layers.join(', ')})`;
   connection.exec(`
@@ -232,7 +233,7 @@ export function dropRunsBelow(connection: Connection, position: number): void {
       connection.run('DELETE FROM postings WHERE layer = ? AND term = ? AND last = ?', layer, term, last);
       const again = new BlockReader(runs);
       while (again.next()) {
-        if (again.last > position) writer.copy(again);
+        if (again.last > position) writer.add(again);
         else gone += 1;
       }
       // In its place: the block behind it begins with what comes next.

@@ -220,7 +220,7 @@ function* blocksOf(database: Database, [layer, first, last]: readonly Value[]): 
     const run = new BlockReader(runs);
     while (run.next()) {
       const isInLayer = run.first >= Number(first) && run.last <= Number(last);
-      if (isInLayer && (run.term < key || (run.term === key && run.last <= end))) writer.copy(run);
+      if (isInLayer && (run.term < key || (run.term === key && run.last <= end))) writer.add(run);
     }
     writer.end();
     yield* found;

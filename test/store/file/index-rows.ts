@@ -69,7 +69,7 @@ export function changeRuns(database: Database, change: (run: Run) => Run[]): voi
     const writer = new BlockWriter(({ term, last, runs: changed }: Block) => {
       insert.run(layer, term, last, changed);
     });
-    for (const run of runsOfBlock(runs).flatMap(change)) writer.copy(run);
+    for (const run of runsOfBlock(runs).flatMap(change)) writer.add(run);
     writer.end();
   }
 }

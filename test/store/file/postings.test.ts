@@ -9,6 +9,7 @@ import {
   mergedRuns,
   positionsOf,
   type Run,
+  runOf,
   termOfBytes,
 } from '../../../src/store/file/posting-blocks.ts';
 import { Connection } from '../../../src/store/file/sqlite-connection.ts';
@@ -37,7 +38,7 @@ const positions = fc
 function packed(runs: readonly (readonly [string, readonly number[]])[]): Block[] {
   const blocks: Block[] = [];
   const writer = new BlockWriter((block) => blocks.push(block));
-  for (const [term, list] of runs) writer.add(term, list);
+  for (const [term, list] of runs) writer.add(runOf(term, list));
   writer.end();
   return blocks;
 }
@@ -67,7 +68,7 @@ t.test('blocks give back what they were made of, whatever is copied from one to 
       const due = sorted.flat().sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
       const copies: Block[] = [];
       const writer = new BlockWriter((block) => copies.push(block));
-      for (const run of mergedRuns(sorted.map(packed))) writer.copy(run);
+      for (const run of mergedRuns(sorted.map(packed))) writer.add(run);
       writer.end();
       return (
         JSON.stringify(unpacked(mergedRuns([copies]))) === JSON.stringify(due) &&
@@ -93,7 +94,7 @@ t.test('a run is as long as it is, behind whatever else is in its block', (t) =>
   t.strictSame(unpacked(mergedRuns([packed(runs)])), runs);
   const copies: Block[] = [];
   const writer = new BlockWriter((block) => copies.push(block));
-  for (const run of mergedRuns([packed(runs)])) writer.copy(run);
+  for (const run of mergedRuns([packed(runs)])) writer.add(run);
   writer.end();
   t.strictSame(unpacked(mergedRuns([copies])), runs);
   t.end();
