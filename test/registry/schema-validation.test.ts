@@ -100,6 +100,7 @@ const FAULTS: readonly (readonly [JsonSchema, unknown, readonly string[]])[] = [
     [1, 2, 3],
     ['/1 is not allowed'],
   ],
+  [{ contains: { type: 'string' }, unevaluatedItems: false }, ['', 0], ['/1 is not allowed']],
   [
     {
       $defs: { tree: { properties: { next: { $ref: '#/$defs/tree' } }, required: ['v'] } },
@@ -210,6 +211,9 @@ t.test('what is valid is what ajv says is valid', async (t) => {
   let compared = 0;
   fc.assert(
     fc.property(schemas(), fc.array(values(), { minLength: 5, maxLength: 10 }), (inner, values) => {
+      // To ajv `contains` has evaluated every item; to the standard (core 11.2) those that match.
+      const text = JSON.stringify(inner);
+      fc.pre(!text.includes('"contains"') || !text.includes('"unevaluatedItems"'));
       const whole = {
         $defs: {
           leaf: { type: ['integer', 'array', 'object'], additionalProperties: { $ref: '#/$defs/leaf' } },
