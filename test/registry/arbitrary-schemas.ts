@@ -62,11 +62,28 @@ export function schemas(): fc.Arbitrary<JsonSchema> {
       unevaluatedItems: schema,
       $ref: fc.constant('#/$defs/leaf'),
     };
+    // Several that evaluate, and what becomes of the rest: by chance they seldom meet.
+    const evaluating = (within: 'allOf' | 'anyOf', rest: string, ...shapes: string[]) =>
+      fc.record({
+        [within]: fc.array(
+          fc.oneof(
+            ...shapes.map((keyword) =>
+              (keywords[keyword] ?? schema).map((shape: unknown) => ({ [keyword]: shape })),
+            ),
+          ),
+          { minLength: 1, maxLength: 3 },
+        ),
+        [rest]: fc.oneof(fc.constant(false), schema),
+      });
     const parts: fc.Arbitrary<Record<string, unknown>>[] = [
       type.map((type) => ({ type })),
       fc.uniqueArray(type, { minLength: 1, maxLength: 3 }).map((type) => ({ type })),
       byName.map((properties) => ({ type: 'object', properties })),
       ...Object.entries(keywords).map(([keyword, value]) => value.map((value) => ({ [keyword]: value }))),
+      evaluating('allOf', 'unevaluatedItems', 'items', 'prefixItems', 'contains'),
+      evaluating('anyOf', 'unevaluatedItems', 'items', 'prefixItems', 'contains'),
+      evaluating('allOf', 'unevaluatedProperties', 'properties', 'patternProperties', 'additionalProperties'),
+      evaluating('anyOf', 'unevaluatedProperties', 'properties', 'patternProperties', 'additionalProperties'),
       fc
         .record({ contains: schema, minContains: small, maxContains: small }, { requiredKeys: ['contains'] })
         .map((contains) => ({ ...contains })),
