@@ -34,7 +34,7 @@ export async function killRounds(
         requests: 100_000,
         life: round,
         load,
-        killAfterMs: (round * 7) % 60,
+        kill: { answers: (round * 7) % 24, ms: (round * 3) % 10 },
       });
       note(ledger, said);
       if (!said.includes('. done')) killed += 1;

@@ -44,14 +44,15 @@ export async function live(
     load = SMALL,
     through = [],
     faultyCall,
-    killAfterMs,
+    kill,
   }: {
     requests: number;
     life: number;
     load?: Load;
     through?: string[];
     faultyCall?: string;
-    killAfterMs?: number;
+    /** After so many answers, and some ms of the next. */
+    kill?: { readonly answers: number; readonly ms: number };
   },
 ): Promise<Life> {
   const preload = faultyCall === undefined ? [] : ['--import', built('test/store/file/faulty-calls.ts')];
@@ -76,9 +77,14 @@ export async function live(
     },
   });
   let said = '';
+  let lines = 0;
   child.stdout.on('data', (bytes: Buffer) => {
-    // The clock of the kill begins with the first answer: most of a start is loading.
-    if (said === '' && killAfterMs !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+    for (const byte of bytes) {
+      if (byte !== 0x0a) continue;
+      // The first line says that it has started.
+      if (lines === kill?.answers) setTimeout(() => child.kill('SIGKILL'), kill.ms);
+      lines += 1;
+    }
     said += bytes.toString();
   });
   const [code] = (await once(child, 'close')) as [number | null];
