@@ -101,8 +101,11 @@ export const LIMITS = {
   // The window of recent events in which conditions near the head are decided without the database.
   windowEventsMax: 16_384,
   windowCharactersMax: 32 * MIB,
-  /** So many events that nobody asked about are indexed at once at most, which takes about a millisecond. */
-  windowUnaskedMax: 1024,
+  /**
+   * So many events that nobody asked about are kept for the next question. More would live long enough to be moved by
+   * the garbage collector.
+   */
+  windowUnaskedMax: 256,
   /** Values of tags of which the last event is remembered, see `store/last-seen.ts`: some 200 bytes each. */
   lastSeenTermsMax: 65_536,
 

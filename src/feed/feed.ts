@@ -42,6 +42,7 @@ export class Feed {
       onStart: (head) => this.#fanOut.start(head),
       onAdvance: () => this.#fanOut.schedule(),
       sent: () => this.#fanOut.sent,
+      isFollowed: () => this.#followers.size > 0,
       served: () => this.#fanOut.served(),
     });
     this.#fanOut = new FanOut(this.#tail, { metrics });

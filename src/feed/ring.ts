@@ -50,9 +50,15 @@ export class Ring {
     this.#bytes += run.bytes;
   }
 
-  /** Drops the oldest runs down to the bounds, but none above `sent`: those have not been handed on yet. */
-  trim(sent: number): void {
-    while (this.#events > this.#eventsMax || this.#bytes > this.#bytesMax) {
+  /**
+   * Drops the oldest runs down to the bounds, all of them where nobody follows, but none above `sent`: those have not
+   * been handed on yet.
+   *
+   * What nobody follows is not kept: events that live for a second are moved by the garbage collector before they die, and
+   * that was a tenth of what an append takes, with pauses of many milliseconds.
+   */
+  trim(sent: number, { isFollowed }: { isFollowed: boolean }): void {
+    while (!isFollowed || this.#events > this.#eventsMax || this.#bytes > this.#bytesMax) {
       const run = this.#runs[this.#first];
       if (run === undefined || run.through > sent) break;
       this.#first += 1;
@@ -60,8 +66,8 @@ export class Ring {
       this.#events -= run.events.length;
       this.#bytes -= run.bytes;
     }
-    // The dropped ones are let go in one sweep: a shift for each would move the whole array.
-    if (this.#first > 64 && this.#first * 2 > this.#runs.length) {
+    // The dropped ones are let go once they are the greater part: a shift for each would move the whole array.
+    if (this.#first * 2 > this.#runs.length) {
       this.#runs = this.#runs.slice(this.#first);
       this.#first = 0;
     }

@@ -130,7 +130,7 @@ export class Tail {
     if (through <= head) return;
     const isNew = events[0] !== undefined && events[0].position > head;
     ring.add(new Run(head, through, isNew ? events : events.filter(({ position }) => position > head)));
-    ring.trim(this.#options.sent());
+    ring.trim(this.#options.sent(), { isFollowed: this.#options.isFollowed() });
     for (const waiter of this.#waiters) if (waiter.position <= through) waiter.arrived();
     this.#options.onAdvance();
   }
@@ -223,6 +223,8 @@ export interface TailOptions {
   readonly onAdvance: () => void;
   /** Everything up to here has been handed to the live streams and may be dropped. */
   readonly sent: () => number;
+  /** Whether any stream is open. */
+  readonly isFollowed: () => boolean;
   /** Resolves once everything in the tail has been handed to the live streams. */
   readonly served: () => Promise<void>;
   readonly ring?: { eventsMax?: number; bytesMax?: number } | undefined;

@@ -20,6 +20,26 @@ t.test('commits of this process need no query', async (t) => {
   t.equal(backend.scans, scans);
 });
 
+t.test('what nobody follows is read from the store by who follows later', async (t) => {
+  const backend = new SharedMemory({ metrics: createMetrics() });
+  const stage = await openStage(t, { backend });
+  await append(stage, 100);
+  const { scans } = backend;
+  const client = follow(t, stage, { after: 90 });
+  await client.until(() => client.positions.length === 10);
+  t.ok(backend.scans > scans);
+  await append(stage, 10);
+  const second = follow(t, stage, { after: 100 });
+  await second.until(() => second.named('caught-up').length > 0);
+  const { scans: scansOfTwo } = backend;
+  const third = follow(t, stage, { after: 105 });
+  await third.until(() => third.named('caught-up').length > 0);
+  t.equal(backend.scans, scansOfTwo, 'what came while somebody followed is here');
+  t.same(client.positions, upTo(91, 110));
+  t.same(second.positions, upTo(101, 110));
+  t.same(third.positions, upTo(106, 110));
+});
+
 t.test('a hole before a commit of our own is read from the store, without a wake-up', async (t) => {
   const backend = new SharedMemory({ metrics: createMetrics() });
   const stage = await openStage(t, { backend });
@@ -212,12 +232,12 @@ t.test('the ring', async (t) => {
     const ring = new Ring(0, { eventsMax: 10 });
     for (let at = 0; at < 1000; at += 4) {
       ring.add(run(at, at + 4));
-      ring.trim(Math.max(0, at - 40));
+      ring.trim(Math.max(0, at - 40), { isFollowed: true });
     }
     t.ok(ring.covers(960));
     t.notOk(ring.covers(900));
     t.notOk(ring.covers(1001), 'nor does it know what is yet to come');
-    ring.trim(1000);
+    ring.trim(1000, { isFollowed: true });
     t.notOk(ring.covers(988));
     t.ok(ring.covers(992));
     t.same(
@@ -225,8 +245,26 @@ t.test('the ring', async (t) => {
       [996, 1000],
     );
     ring.add(run(1000, 1100));
-    ring.trim(1096);
+    ring.trim(1096, { isFollowed: true });
     t.ok(ring.covers(1000), 'a run above the bounds stays until it has been sent');
+  });
+
+  t.test('keeps nothing for nobody, but what has not been sent', async (t) => {
+    const ring = new Ring(0);
+    for (let at = 0; at < 100; at += 4) ring.add(run(at, at + 4));
+    ring.trim(90, { isFollowed: true });
+    t.ok(ring.covers(0));
+    ring.trim(90, { isFollowed: false });
+    t.notOk(ring.covers(87));
+    t.ok(ring.covers(88));
+    t.same(
+      [...ring.between({ after: 88, until: 100 })].map((one) => one.through),
+      [92, 96, 100],
+    );
+    ring.trim(100, { isFollowed: false });
+    t.notOk(ring.covers(99));
+    t.ok(ring.covers(100));
+    t.same([...ring.between({ after: 0, until: 100 })], []);
   });
 });
 
