@@ -133,12 +133,20 @@ export class Lab {
     await this.postgres.query('postgres', 'CHECKPOINT');
   }
 
-  /** Writes request bodies, one a line, made from fresh events. */
-  bodies(count: number, render: (next: () => BenchEvent) => string): string {
+  /**
+   * Writes request bodies, one a line, made from fresh events. They name no time, for what is appended has just
+   * happened: a few thousand bodies are sent again and again, and times that come back every second would lie all over
+   * the order of time, as those of no log do.
+   */
+  bodies(count: number, render: (next: () => Omit<BenchEvent, 'timestamp'>) => string): string {
     this.#named += 1;
     const file = path.join(this.#scratch, `bodies-${this.#named}.ndjson`);
     const source = eventSource(1000 + this.#named);
-    const lines = Array.from({ length: count }, () => render(() => source.next()));
+    const next = () => {
+      const { timestamp: _, ...event } = source.next();
+      return event;
+    };
+    const lines = Array.from({ length: count }, () => render(next));
     writeFileSync(file, `${lines.join('\n')}\n`);
     return file;
   }

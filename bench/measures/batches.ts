@@ -21,7 +21,7 @@ export async function measureBatches(lab: Lab): Promise<Finding[]> {
     drivePost(lab, { server, path: '/v1/events/batch', bodies, connections: 4, seconds: length });
   const copyEvents = Math.min(COPY_EVENTS, events);
   const copy = async () => {
-    const text = await copyTexts(lab, { database: target, events: copyEvents });
+    const text = await copyTexts(lab, { database: target, events: copyEvents, happened: 'now' });
     return copyEvents / (await copyIn(lab.url(target), text));
   };
   await drive(2)();
@@ -38,10 +38,10 @@ export async function measureBatches(lab: Lab): Promise<Finding[]> {
   ];
 }
 
-/** Rows as the service would write them, for positions after the last. */
+/** Rows as the service would write them, for positions after the last: of events of today, or of their own times. */
 export async function copyTexts(
   lab: Lab,
-  { database, events }: { database: string; events: number },
+  { database, events, happened }: { database: string; events: number; happened: 'now' | 'then' },
 ): Promise<{ into: string; text: Buffer }[]> {
   const [last] = await lab.postgres.query(
     database,
@@ -60,7 +60,8 @@ export async function copyTexts(
   for (let position = first; position < first + events; position += 1) {
     const event = readEvent(JSON.stringify(source.next()), { eventIds: 'uuidv7' });
     const type = types.get(event.type);
-    rows.events += `${position}\t${now}\t${event.timestamp}\t${event.id}\t${type}\t0\t1\t${event.sent}\t${copyText(event.body)}\t\n`;
+    const timestamp = happened === 'now' ? now : event.timestamp;
+    rows.events += `${position}\t${now}\t${timestamp}\t${event.id}\t${type}\t0\t1\t${event.sent}\t${copyText(event.body)}\t\n`;
     rows.ids += `${event.id}\t${position}\n`;
     for (const term of event.terms) rows.tags += `${copyText(term)}\t${position}\t${type}\n`;
   }
