@@ -11,6 +11,7 @@ import { createAccess } from './access/policy.ts';
 import type { Config } from './config.ts';
 import { StoreError } from './errors.ts';
 import { Feed } from './feed/feed.ts';
+import { keepYoungObjectsYoung } from './heap.ts';
 import { LIMITS } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { Admission } from './registry/admission.ts';
@@ -45,6 +46,7 @@ export async function createService(
   config: Config,
   options: { logger?: Logger; onFatal?: (error: Error) => void } = {},
 ): Promise<Service> {
+  keepYoungObjectsYoung();
   const logger = options.logger ?? pino({ level: config.logLevel });
   const metrics = createMetrics();
   const access = createAccess(config, logger);
