@@ -101,11 +101,8 @@ export const LIMITS = {
   // The window of recent events in which conditions near the head are decided without the database.
   windowEventsMax: 16_384,
   windowCharactersMax: 32 * MIB,
-  /**
-   * So many events that nobody asked about are kept for the next question. More would live long enough to be moved by
-   * the garbage collector.
-   */
-  windowUnaskedMax: 256,
+  /** So many are there where nobody has asked further back. */
+  windowEventsMin: 512,
   /** Values of tags of which the last event is remembered, see `store/last-seen.ts`: some 200 bytes each. */
   lastSeenTermsMax: 65_536,
 

@@ -302,9 +302,9 @@ export class GroupCommit {
     const violations: Violation[] = [];
     for (const [condition, { query, after }] of checks.entries()) {
       const from = Math.max(after, pending.clear);
-      // All failed conditions are named, so all must be decidable here.
-      if (from < this.#window.start) return false;
       const positions = this.#window.conflicts({ query, after: from }, LIMITS.violationPositionsMax);
+      // All failed conditions are named, so all must be decidable here.
+      if (positions === undefined) return false;
       if (positions.length > 0) violations.push({ condition, positions });
     }
     if (violations.length === 0) {

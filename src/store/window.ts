@@ -19,8 +19,11 @@ export interface Recent extends Selectable {
  * take each event out of each of its lists.
  *
  * Events are indexed when somebody asks. On a log that is only appended to nobody does, and an index of what nobody
- * asks about was a tenth of an append. So that the first question after a long silence is answered at once too, a
- * generation is also full when that many of its events have not been asked about.
+ * asks about was a tenth of an append.
+ *
+ * It reaches as far back as somebody asks: a generation is full when it holds twice as many events as the furthest question
+ * to it or to the one before went back. Who decides on what he has just read asks about the last hundred, and events that
+ * are let go so soon cost next to nothing, where those that live for a second are moved twice by the garbage collector.
  */
 export class Window<E extends Recent = Recent> {
   /** Of single values, for longer than the window. */
@@ -30,6 +33,11 @@ export class Window<E extends Recent = Recent> {
   #older: Generation<E> | undefined;
   #younger: Generation<E>;
   #characters = 0;
+  /** The last position. */
+  #end = 0;
+  /** How far back questions went, to the younger generation and to the one before. */
+  #reach = 0;
+  #reachBefore = 0;
 
   constructor(
     eventsMax: number = LIMITS.windowEventsMax,
@@ -40,7 +48,7 @@ export class Window<E extends Recent = Recent> {
     this.#younger = new Generation(0);
   }
 
-  /** Exclusive: a check whose `after` is at least this can be decided here. */
+  /** Exclusive: everything behind it is here. */
   get start(): number {
     return (this.#older ?? this.#younger).start;
   }
@@ -50,24 +58,40 @@ export class Window<E extends Recent = Recent> {
     this.#older = undefined;
     this.#younger = new Generation(position);
     this.#characters = 0;
+    this.#end = position;
     this.lastSeen.interrupt();
   }
 
   add(event: E): void {
-    const { size, unasked } = this.#younger;
-    const full = size >= this.#eventsMax || unasked >= LIMITS.windowUnaskedMax;
-    if (full || this.#characters >= this.#charactersMax) {
+    if (this.#younger.size >= this.#wanted || this.#characters >= this.#charactersMax) {
       this.#older = this.#younger;
       this.#younger = new Generation(event.position - 1);
       this.#characters = 0;
+      this.#reachBefore = this.#reach;
+      this.#reach = 0;
     }
     this.#characters += event.body.length;
+    this.#end = event.position;
     this.#younger.add(event);
     this.lastSeen.add(event);
   }
 
-  /** Positions above `after` that match, ascending, at most `limit`. Complete only from `start` on. */
-  conflicts(check: Check, limit: number): number[] {
+  /** How many events a generation is to hold. */
+  get #wanted(): number {
+    const wanted = Math.max(LIMITS.windowEventsMin / 2, 2 * this.#reach, 2 * this.#reachBefore);
+    return Math.min(this.#eventsMax, wanted);
+  }
+
+  /** Notes that somebody asks about what comes after a position; what is out of reach anyway is not worth the memory. */
+  #askedFrom(position: number): void {
+    const reach = this.#end - position;
+    if (reach > this.#reach && reach <= 2 * this.#eventsMax) this.#reach = reach;
+  }
+
+  /** Positions above `after` that match, ascending, at most `limit`; undefined where the window begins behind it. */
+  conflicts(check: Check, limit: number): number[] | undefined {
+    this.#askedFrom(check.after);
+    if (check.after < this.start) return undefined;
     const found: number[] = [];
     if (check.after < this.#younger.start) this.#older?.collect(check, limit, found);
     if (found.length < limit) this.#younger.collect(check, limit, found);
@@ -76,6 +100,7 @@ export class Window<E extends Recent = Recent> {
 
   /** The last event above `after` that matches. That there is none is certain only from `start` on. */
   last(check: Check): E | undefined {
+    this.#reach = this.#eventsMax;
     return this.#younger.last(check) ?? this.#older?.last(check);
   }
 
@@ -83,6 +108,9 @@ export class Window<E extends Recent = Recent> {
    * The first `limit` events that match, in order of position; undefined when they may begin before the window.
    */
   select(filter: Filter, { limit, descending }: { limit: number; descending: boolean }): E[] | undefined {
+    // Of what comes last, nobody can say how far back it is.
+    if (descending) this.#reach = this.#eventsMax;
+    else this.#askedFrom(filter.after);
     const generations = this.#older === undefined ? [this.#younger] : [this.#older, this.#younger];
     if (descending) generations.reverse();
     else if (filter.after < this.start) return undefined;
@@ -117,11 +145,6 @@ export class Generation<E extends Placed> {
 
   get size(): number {
     return this.#all.length;
-  }
-
-  /** How many events were added since somebody asked. */
-  get unasked(): number {
-    return this.#all.length - this.#indexed;
   }
 
   add(event: E): void {

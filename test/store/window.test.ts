@@ -1,5 +1,6 @@
 import t from 'tap';
 import { LIMITS } from '../../src/limits.ts';
+import { compileFilter } from '../../src/model/filter.ts';
 import { compileQuery, matches } from '../../src/model/query.ts';
 import { type Recent, Window } from '../../src/store/window.ts';
 
@@ -26,8 +27,8 @@ t.test('what nobody asks about is kept short, and is complete from its start on'
   const window = new Window();
   window.reset(0);
   for (let position = 1; position <= 5000; position += 1) window.add(recent(position));
-  t.ok(window.start >= 5000 - 2 * LIMITS.windowUnaskedMax, 'old events are gone');
-  t.ok(window.start <= 5000 - LIMITS.windowUnaskedMax, 'the newest are there');
+  t.ok(window.start >= 5000 - LIMITS.windowEventsMin, 'old events are gone');
+  t.ok(window.start <= 5000 - LIMITS.windowEventsMin / 2, 'the newest are there');
   t.strictSame(
     window.conflicts({ query: SEVENS, after: window.start }, 10_000),
     sevens(window.start, 5000),
@@ -36,15 +37,47 @@ t.test('what nobody asks about is kept short, and is complete from its start on'
   t.end();
 });
 
-t.test('who asks all the time is answered far back', (t) => {
-  const window = new Window();
-  window.reset(0);
-  for (let position = 1; position <= 5000; position += 1) {
-    window.add(recent(position));
-    if (position % 100 === 0) window.conflicts({ query: SEVENS, after: position }, 1);
+for (const [what, ask] of [
+  ['conditions', (window, after) => window.conflicts({ query: SEVENS, after }, 1)],
+  ['reads', (window, after) => window.select(compileFilter({ after }), { limit: 1, descending: false })],
+] as const satisfies [string, (window: Window, after: number) => unknown][]) {
+  t.test(`it reaches as far back as ${what} ask`, (t) => {
+    const window = new Window();
+    window.reset(0);
+    let position = 0;
+    const addAndAsk = (events: number, back: number) => {
+      for (let added = 0; added < events; added += 1) {
+        position += 1;
+        window.add(recent(position));
+        if (position % 100 === 0) ask(window, position - back);
+      }
+    };
+    addAndAsk(20_000, 3000);
+    t.ok(position - window.start >= 3000, `${position - window.start} events for questions 3,000 back`);
+    t.ok(position - window.start <= 12_000, 'and not many more');
+    t.strictSame(window.conflicts({ query: SEVENS, after: 17_000 }, 10_000), sevens(17_000, 20_000));
+    addAndAsk(20_000, 10);
+    t.ok(position - window.start <= LIMITS.windowEventsMin, 'until nobody does any more');
+    addAndAsk(20_000, 30_000);
+    t.ok(position - window.start <= LIMITS.windowEventsMin, 'and not for what is out of reach');
+    t.end();
+  });
+}
+
+t.test('who asks for what came last is answered from far back', (t) => {
+  const reading = new Window();
+  const guarding = new Window();
+  for (const window of [reading, guarding]) window.reset(0);
+  for (let position = 1; position <= 8000; position += 1) {
+    for (const window of [reading, guarding]) window.add(recent(position));
+    if (position % 100 !== 0) continue;
+    reading.select(compileFilter({}), { limit: 1, descending: true });
+    guarding.last({ query: SEVENS, after: 0 });
   }
-  t.equal(window.start, 0);
-  t.strictSame(window.conflicts({ query: SEVENS, after: 0 }, 10_000), sevens(0, 5000));
+  for (const window of [reading, guarding]) {
+    t.equal(window.start, 0);
+    t.strictSame(window.conflicts({ query: SEVENS, after: 0 }, 10_000), sevens(0, 8000));
+  }
   t.end();
 });
 
