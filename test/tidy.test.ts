@@ -49,7 +49,7 @@ const LAYERS: readonly RegExp[] = [
   /^src\/(?:config(?:-[a-z]+)?|spelling|version)\.ts$/,
   /^src\/store\//,
   /^src\/model\//,
-  /^src\/(?:errors|limits|metrics|thread)\.ts$/,
+  /^src\/(?:errors|heap|limits|metrics|thread)\.ts$/,
 ];
 
 const layerOf = (path: string) => LAYERS.findIndex((layer) => layer.test(path));

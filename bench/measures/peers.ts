@@ -30,7 +30,7 @@ export async function measurePeers(lab: Lab): Promise<Finding[]> {
     dcbConditional: () => runPeer('dcb-es', { task: 'conditional', url: dcb, events: one, seconds }),
   });
   const { append: ours, dcbAppend, emmettAppend, conditional: guardedOurs, dcbConditional } = results;
-  refuseErrors({ ours, dcbAppend, emmettAppend });
+  refuseErrors({ ours, dcbAppend });
   return [
     {
       row: 'peer-dcb-append',
@@ -50,7 +50,11 @@ export async function measurePeers(lab: Lab): Promise<Finding[]> {
     {
       row: 'peer-emmett-append',
       value: medianRatio(rates(ours), rates(emmettAppend)),
-      figures: { perSecond: rates(ours), peerPerSecond: rates(emmettAppend) },
+      figures: {
+        perSecond: rates(ours),
+        peerPerSecond: rates(emmettAppend),
+        peerConflictShare: conflictShare(emmettAppend),
+      },
     },
   ];
 }
