@@ -11,6 +11,7 @@ import {
   keyName,
   type LogPlace,
   listOf,
+  type TypeCount,
 } from './generation.ts';
 import { LogBounds } from './log-bounds.ts';
 import type { LogIndex, Moved } from './log-index.ts';
@@ -31,7 +32,7 @@ export class EventIndex extends LogBounds implements LogIndex {
   #generationBytes: number;
   readonly #bytesMax: number;
   #generations: Generation[];
-  readonly #types = new Map<string, TypeSummary>();
+  readonly #types = new Map<string, TypeCount>();
   #moving: Promise<void> = Promise.resolve();
   /** All terms in memory, sorted; made when somebody asks. */
   #youngTerms: string[] | undefined;
@@ -42,7 +43,7 @@ export class EventIndex extends LogBounds implements LogIndex {
     this.#bytesMax = bytesMax;
     this.#generationBytes = bytesMax;
     this.#generations = [new Generation(this.end)];
-    for (const summary of older?.types() ?? []) this.#types.set(summary.type, summary);
+    for (const summary of older?.types() ?? []) this.#types.set(summary.type, { ...summary });
   }
 
   /**
@@ -154,7 +155,7 @@ export class EventIndex extends LogBounds implements LogIndex {
 
   #youngWithId(id: string): Entry | undefined {
     for (const generation of this.#generations) {
-      const entry = generation.byId.get(id);
+      const entry = generation.withId(id);
       if (entry !== undefined) return entry;
     }
     return undefined;
@@ -276,18 +277,15 @@ export class EventIndex extends LogBounds implements LogIndex {
     const inSqlite: Entry[] = [];
     // Types of which some are gone, and how many of those from SQLite.
     const types = new Map<string, number>();
-    const changed = new Set<Generation>();
     for (const entry of entries) {
       const known = entry.isRemoved ? this.at(entry.position) : undefined;
       const isGone = known !== undefined && known.isRemoved !== true;
       this.note(entry);
       const generation = this.#generations.find((one) => one.replace(entry));
       if (generation === undefined) inSqlite.push(entry);
-      else changed.add(generation);
       if (isGone) types.set(known.type, (types.get(known.type) ?? 0) + (generation === undefined ? 1 : 0));
     }
     await this.#older?.relocate(inSqlite, { rewrites, placeOf, turn });
-    for (const generation of changed) generation.recount();
     for (const generation of this.#generations) generation.start = placeOf(generation.start);
     this.reach(placeOf(this.end));
     this.beginAt(this.#findOldest());
@@ -301,14 +299,7 @@ export class EventIndex extends LogBounds implements LogIndex {
 
   #dropBelow(position: number): void {
     this.#older?.dropBelow(position);
-    for (const { postings, entries } of this.#generations) {
-      if ((entries[0]?.position ?? position + 1) > position) continue;
-      for (const [term, positions] of postings) {
-        const rest = listOf(positions).filter((one) => one > position);
-        if (rest.length === 0) postings.delete(term);
-        else postings.set(term, rest);
-      }
-    }
+    for (const generation of this.#generations) generation.dropBelow(position);
     this.#youngTerms = undefined;
   }
 

@@ -1,12 +1,12 @@
 import type { TypeSummary } from '../store.ts';
-import { type Entry, type Generation, type KnownKey, type LogPlace, listOf } from './generation.ts';
+import type { Entry, Generation, KnownKey, LogPlace } from './generation.ts';
 import type { DocumentState } from './record.ts';
 
 /**
  * A generation in parts, as it travels to the thread that writes it: in columns, which are copied in a fourth of the time
  * that as many objects take.
  */
-export type GenerationPart = EventsPart | TermsPart | RestPart;
+export type GenerationPart = EventsPart | RestPart;
 
 export interface EventsPart {
   readonly kind: 'events';
@@ -19,15 +19,8 @@ export interface EventsPart {
   readonly lengths: Float64Array;
   readonly befores: Float64Array;
   readonly removed: Uint8Array;
-}
-
-export interface TermsPart {
-  readonly kind: 'terms';
+  /** As `joinTerms` makes them. */
   readonly terms: readonly string[];
-  /** How many positions each has. */
-  readonly counts: Uint32Array;
-  /** Those of all of them, one behind the other. */
-  readonly positions: Float64Array;
 }
 
 /** What comes last. */
@@ -49,27 +42,17 @@ export interface MergePart {
   readonly layers: readonly number[];
 }
 
-/** What is put together in one turn of the event loop. */
+/** Events that are put together in one turn of the event loop. */
 const EVENTS = 1500;
-const TERMS = 6000;
 
 export function* partsOf(
   generation: Generation,
   { end, lastId }: Pick<RestPart, 'end' | 'lastId'>,
 ): Generator<GenerationPart> {
-  const { entries, postings, documents, keys, types, recordedAt } = generation;
-  for (let at = 0; at < entries.length; at += EVENTS) yield eventsPart(entries.slice(at, at + EVENTS));
-  let terms: string[] = [];
-  let lists: (readonly number[])[] = [];
-  for (const [term, positions] of postings) {
-    terms.push(term);
-    lists.push(listOf(positions));
-    if (terms.length < TERMS) continue;
-    yield termsPart(terms, lists);
-    terms = [];
-    lists = [];
+  const { entries, terms, documents, keys, types, recordedAt } = generation;
+  for (let at = 0; at < entries.length; at += EVENTS) {
+    yield eventsPart(entries.slice(at, at + EVENTS), terms.slice(at, at + EVENTS));
   }
-  if (terms.length > 0) yield termsPart(terms, lists);
   yield {
     kind: 'rest',
     documents: [...documents.values()],
@@ -81,7 +64,7 @@ export function* partsOf(
   };
 }
 
-function eventsPart(entries: readonly Entry[]): EventsPart {
+function eventsPart(entries: readonly Entry[], terms: readonly string[]): EventsPart {
   return {
     kind: 'events',
     positions: Float64Array.from(entries, ({ position }) => position),
@@ -93,16 +76,6 @@ function eventsPart(entries: readonly Entry[]): EventsPart {
     lengths: Float64Array.from(entries, ({ length }) => length),
     befores: Float64Array.from(entries, ({ before }) => before),
     removed: Uint8Array.from(entries, ({ isRemoved }) => (isRemoved ? 1 : 0)),
+    terms,
   };
-}
-
-function termsPart(terms: readonly string[], lists: readonly (readonly number[])[]): TermsPart {
-  const counts = Uint32Array.from(lists, ({ length }) => length);
-  const positions = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const list of lists) {
-    positions.set(list, at);
-    at += list.length;
-  }
-  return { kind: 'terms', terms, counts, positions };
 }

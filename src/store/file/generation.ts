@@ -42,6 +42,8 @@ const ENTRY_BYTES = 350;
 /** A term that is new, with its list, and a place in a list. */
 const TERM_BYTES = 110;
 const PLACE_BYTES = 12;
+/** No term holds one. */
+const BETWEEN_TERMS = '\0';
 
 /** Ascending positions, or the only one: most terms of a run are on one event, and a list costs more than the number. */
 export type Positions = number | number[];
@@ -50,17 +52,49 @@ export function listOf(positions: Positions): readonly number[] {
   return typeof positions === 'number' ? [positions] : positions;
 }
 
-/** A run of events in memory with all that the index knows of them. It leaves memory as a whole. */
+/** A text for the terms of an event, its type among them; empty when it has none. */
+export function joinTerms(type: string, terms: readonly string[]): string {
+  const own = terms.join(BETWEEN_TERMS);
+  if (type === '') return own;
+  return own === '' ? typeKey(type) : `${typeKey(type)}${BETWEEN_TERMS}${own}`;
+}
+
+/** Adds a position to the lists of terms that were joined. Gives how many terms there were, and how many were new. */
+export function addPosition(
+  postings: Map<string, Positions>,
+  joined: string,
+  position: number,
+): { readonly terms: number; readonly fresh: number } {
+  if (joined === '') return { terms: 0, fresh: 0 };
+  const before = postings.size;
+  const terms = joined.split(BETWEEN_TERMS);
+  for (const term of terms) {
+    const known = postings.get(term);
+    if (typeof known === 'object') known.push(position);
+    else postings.set(term, known === undefined ? position : [known, position]);
+  }
+  return { terms: terms.length, fresh: postings.size - before };
+}
+
+/**
+ * A run of events in memory with all that the index knows of them. It leaves memory as a whole.
+ *
+ * Where events come faster than questions nobody asks for most of them before they have left, so the lists by id and by
+ * term are made when somebody asks: of what has come since the last time.
+ */
 export class Generation {
   /** Where the log has to be read from when this generation is not in the index. */
   start: LogPlace;
   readonly entries: Entry[] = [];
-  /** Ascending positions by index term, and by type behind an equals sign. */
-  readonly postings = new Map<string, Positions>();
-  readonly byId = new Map<string, Entry>();
+  /** Of each entry, joined: a text for all of them takes a third of what they take one by one. */
+  readonly terms: string[] = [];
   readonly documents = new Map<string, DocumentState>();
   readonly keys = new Map<string, KnownKey>();
-  readonly types = new Map<string, TypeSummary>();
+  readonly #postings = new Map<string, Positions>();
+  /** How many entries have their places in the lists. */
+  #listed = 0;
+  readonly #byId = new Map<string, number>();
+  #named = 0;
   /** When the last request in here was recorded. */
   recordedAt = '';
   bytes = 0;
@@ -72,14 +106,10 @@ export class Generation {
   add({ entries, terms, recordedAt, documents, keys }: Addition): void {
     if (recordedAt !== '') this.recordedAt = recordedAt;
     for (const [index, entry] of entries.entries()) {
-      const { position, id, type, timestamp, isRemoved } = entry;
-      const own = terms[index] ?? [];
+      const joined = joinTerms(entry.type, terms[index] ?? []);
       this.entries.push(entry);
-      this.byId.set(id, entry);
-      if (type !== '') this.#push(typeKey(type), position);
-      for (const term of own) this.#push(term, position);
-      if (isRemoved !== true) countType(this.types, type, timestamp);
-      this.bytes += ENTRY_BYTES;
+      this.terms.push(joined);
+      this.bytes += ENTRY_BYTES + joined.length;
     }
     for (const document of documents) {
       this.documents.set(documentName(document.collection, document.key), document);
@@ -92,15 +122,31 @@ export class Generation {
     }
   }
 
-  #push(term: string, position: number): void {
-    const known = this.postings.get(term);
-    this.bytes += PLACE_BYTES;
-    if (typeof known === 'object') known.push(position);
-    else if (known !== undefined) this.postings.set(term, [known, position]);
-    else {
-      this.postings.set(term, position);
-      this.bytes += TERM_BYTES;
+  /** Ascending positions by index term, and by type behind an equals sign. */
+  get postings(): ReadonlyMap<string, Positions> {
+    for (; this.#listed < this.entries.length; this.#listed += 1) {
+      const { position } = this.entries[this.#listed] as Entry;
+      const added = addPosition(this.#postings, this.terms[this.#listed] as string, position);
+      this.bytes += added.terms * PLACE_BYTES + added.fresh * TERM_BYTES;
     }
+    return this.#postings;
+  }
+
+  withId(id: string): Entry | undefined {
+    for (; this.#named < this.entries.length; this.#named += 1) {
+      this.#byId.set((this.entries[this.#named] as Entry).id, this.#named);
+    }
+    const index = this.#byId.get(id);
+    return index === undefined ? undefined : this.entries[index];
+  }
+
+  /** How many events of each type are left, and the first and the last of them. */
+  get types(): ReadonlyMap<string, TypeSummary> {
+    const types = new Map<string, TypeCount>();
+    for (const { type, timestamp, isRemoved } of this.entries) {
+      if (isRemoved !== true) countType(types, type, timestamp);
+    }
+    return types;
   }
 
   /** Takes over what became of an event of this generation; false when it is none of it. */
@@ -108,15 +154,18 @@ export class Generation {
     const index = this.indexAt(entry.position);
     if (this.entries[index]?.position !== entry.position) return false;
     this.entries[index] = entry;
-    this.byId.set(entry.id, entry);
     return true;
   }
 
-  /** Counts the types anew after events were removed. */
-  recount(): void {
-    this.types.clear();
-    for (const { type, timestamp, isRemoved } of this.entries) {
-      if (isRemoved !== true) countType(this.types, type, timestamp);
+  /** Forgets the terms of events up to a position. */
+  dropBelow(position: number): void {
+    const end = this.indexAt(position + 1);
+    if (end === 0) return;
+    this.terms.fill('', 0, end);
+    for (const [term, positions] of this.#postings) {
+      const rest = listOf(positions).filter((one) => one > position);
+      if (rest.length === 0) this.#postings.delete(term);
+      else this.#postings.set(term, rest);
     }
   }
 
@@ -152,13 +201,16 @@ export function keyName({ caller, key }: { caller: string; key: string }): strin
   return JSON.stringify([caller, key]);
 }
 
+/** A summary that is still counted. */
+export type TypeCount = { -readonly [Member in keyof TypeSummary]: TypeSummary[Member] };
+
 /** Counts an event of a type; events come in order of their positions. */
-export function countType(types: Map<string, TypeSummary>, type: string, timestamp: string): void {
+export function countType(types: Map<string, TypeCount>, type: string, timestamp: string): void {
   const known = types.get(type);
-  types.set(type, {
-    type,
-    count: (known?.count ?? 0) + 1,
-    firstTimestamp: known?.firstTimestamp ?? timestamp,
-    lastTimestamp: timestamp,
-  });
+  if (known === undefined) {
+    types.set(type, { type, count: 1, firstTimestamp: timestamp, lastTimestamp: timestamp });
+    return;
+  }
+  known.count += 1;
+  known.lastTimestamp = timestamp;
 }

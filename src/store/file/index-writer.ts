@@ -1,4 +1,5 @@
-import type { EventsPart, GenerationPart, MergePart, RestPart, TermsPart } from './generation-parts.ts';
+import { addPosition, listOf, type Positions } from './generation.ts';
+import type { EventsPart, GenerationPart, MergePart, RestPart } from './generation-parts.ts';
 import { bytesOfTerm } from './posting-blocks.ts';
 import type { Connection } from './sqlite-connection.ts';
 import type { Numbers } from './sqlite-numbers.ts';
@@ -13,8 +14,8 @@ import { INTO_EVENTS, Rows } from './sqlite-rows.ts';
 export class IndexWriter {
   readonly #connection: Connection;
   readonly #numbers: Numbers;
-  /** Undefined between two generations. */
-  #terms: TermsPart[] | undefined;
+  /** Positions by the terms of the generation; undefined between two of them. */
+  #postings: Map<string, Positions> | undefined;
 
   constructor(connection: Connection, numbers: Numbers) {
     this.#connection = connection;
@@ -23,20 +24,17 @@ export class IndexWriter {
 
   take(part: GenerationPart | MergePart): void {
     try {
-      if (this.#terms === undefined) {
+      if (this.#postings === undefined) {
         this.#connection.exec('BEGIN');
-        this.#terms = [];
+        this.#postings = new Map();
         dropReplaced(this.#connection);
       }
       switch (part.kind) {
         case 'events':
-          this.#addEvents(part);
-          break;
-        case 'terms':
-          this.#terms.push(part);
+          this.#addEvents(part, this.#postings);
           break;
         case 'rest':
-          addLayer(this.#connection, postingsOf(this.#terms));
+          addLayer(this.#connection, byBytes(this.#postings));
           this.#addRest(part);
           this.#commit();
           break;
@@ -55,23 +53,25 @@ export class IndexWriter {
 
   #commit(): void {
     this.#connection.exec('COMMIT');
-    this.#terms = undefined;
+    this.#postings = undefined;
   }
 
   /** Takes back what was written of a generation that is not whole. */
   abandon(): void {
-    this.#terms = undefined;
+    this.#postings = undefined;
     this.#connection.rollback();
     this.#numbers.learn();
   }
 
-  #addEvents(part: EventsPart): void {
-    const { positions, ids, types, timestamps, segments, offsets, lengths, befores, removed } = part;
+  #addEvents(part: EventsPart, postings: Map<string, Positions>): void {
+    const { positions, ids, types, timestamps, segments, offsets, lengths, befores, removed, terms } = part;
     const rows = new Rows(INTO_EVENTS, this.#connection);
     for (const [at, id] of ids.entries()) {
+      const position = positions[at] as number;
       const timestamp = timestamps[at] as string;
+      addPosition(postings, terms[at] as string, position);
       rows.add(
-        positions[at] as number,
+        position,
         bytesOf(id),
         this.#numbers.ofType(types[at] as string, timestamp),
         timestamp.slice(0, -1),
@@ -103,17 +103,10 @@ export class IndexWriter {
 }
 
 /** Positions by the bytes of their terms. */
-function postingsOf(parts: readonly TermsPart[]): Map<string, Float64Array> {
-  const postings = new Map<string, Float64Array>();
-  for (const { terms, counts, positions } of parts) {
-    let end = 0;
-    for (const [index, term] of terms.entries()) {
-      const start = end;
-      end += counts[index] as number;
-      postings.set(bytesOfTerm(term), positions.subarray(start, end));
-    }
-  }
-  return postings;
+function byBytes(postings: ReadonlyMap<string, Positions>): Map<string, readonly number[]> {
+  const found = new Map<string, readonly number[]>();
+  for (const [term, positions] of postings) found.set(bytesOfTerm(term), listOf(positions));
+  return found;
 }
 
 /** Notes something about the index as a whole. */

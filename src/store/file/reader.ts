@@ -111,6 +111,7 @@ export class FileReader {
   types(): TypeSummary[] {
     return [...this.#index.types.values()]
       .filter(({ type }) => !type.startsWith('$'))
+      .map((summary) => ({ ...summary }))
       .sort((a, b) => compareText(a.type, b.type));
   }
 

@@ -1,7 +1,14 @@
 import { LIMITS } from '../../limits.ts';
 import { compareText } from '../order.ts';
-import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
-import { type Addition, countType, type Entry, keyName, type LogPlace } from './generation.ts';
+import type { DocumentQuery, StoredDocument } from '../store.ts';
+import {
+  type Addition,
+  countType,
+  type Entry,
+  keyName,
+  type LogPlace,
+  type TypeCount,
+} from './generation.ts';
 import { LogBounds } from './log-bounds.ts';
 import type { LogIndex, Moved } from './log-index.ts';
 import type { DocumentState, KeyState } from './record.ts';
@@ -19,7 +26,7 @@ export interface NotedKey {
 interface SegmentTypes {
   segment: string;
   last: number;
-  types: Map<string, TypeSummary>;
+  types: Map<string, TypeCount>;
 }
 
 /**
@@ -33,7 +40,7 @@ export class ScanIndex extends LogBounds implements LogIndex {
   readonly fullness = 0;
   readonly older = undefined;
   readonly stretches = new Stretches();
-  #types = new Map<string, TypeSummary>();
+  #types = new Map<string, TypeCount>();
   /** The same, for each segment: one of them is written anew at a time. */
   readonly #typesBySegment: SegmentTypes[] = [];
   readonly #documents = new Map<string, Map<string, DocumentState>>();
@@ -44,7 +51,7 @@ export class ScanIndex extends LogBounds implements LogIndex {
     super({ end: start });
   }
 
-  get types(): ReadonlyMap<string, TypeSummary> {
+  get types(): ReadonlyMap<string, TypeCount> {
     return this.#types;
   }
 
@@ -120,7 +127,7 @@ export class ScanIndex extends LogBounds implements LogIndex {
     this.#countIn(this.#types, entry);
   }
 
-  #countIn(types: Map<string, TypeSummary>, { type, timestamp }: Entry): void {
+  #countIn(types: Map<string, TypeCount>, { type, timestamp }: Entry): void {
     countType(types, this.#types.get(type)?.type ?? flat(type), flat(timestamp));
   }
 
@@ -154,8 +161,8 @@ function noted({ hash, first: { recordedAt, firstPosition, ids } }: KeyState): N
 }
 
 /** The types of all segments, in their order. */
-function sumOf(segments: readonly SegmentTypes[]): Map<string, TypeSummary> {
-  const sum = new Map<string, TypeSummary>();
+function sumOf(segments: readonly SegmentTypes[]): Map<string, TypeCount> {
+  const sum = new Map<string, TypeCount>();
   for (const { types } of segments) {
     for (const own of types.values()) {
       const before = sum.get(own.type);
