@@ -43,6 +43,7 @@ export interface PlainBatch {
   readonly log: string | undefined;
 }
 
+const TYPES_KNOWN_MAX = 1000;
 const EVENT_MEMBERS = ['id', 'type', 'timestamp', 'version', 'tags', 'metadata', 'data'] as const;
 const TAGS = '"tags":';
 const METADATA = ',"metadata":';
@@ -53,6 +54,8 @@ const ITEM_MEMBERS = ['types', 'tags'] as const;
 
 /** Of texts that are read one behind the other; every text begins anew. */
 export class PlainReader extends PlainLabels {
+  readonly #types = new Map<string, string>();
+
   event(text: string): PlainEvent | undefined {
     if (!this.begin(text)) return undefined;
     const at = this.space(0);
@@ -169,7 +172,7 @@ export class PlainReader extends PlainLabels {
           if (type !== undefined) return undefined;
           at = this.type(begin);
           if (at === GIVEN_UP) return undefined;
-          type = text.slice(begin + 1, at - 1);
+          type = this.#typeNamed(text.slice(begin + 1, at - 1));
           break;
         case 'version':
           if (version !== undefined || !(units[begin]! > ZERO && units[begin]! <= NINE)) return undefined;
@@ -216,6 +219,19 @@ export class PlainReader extends PlainLabels {
       if (units[at] !== COMMA) return undefined;
       at = this.space(at + 1);
     }
+  }
+
+  /**
+   * The name of a type in a text of its own: a slice would keep the whole request in memory for as long as somebody
+   * remembers of what type an event was.
+   */
+  #typeNamed(slice: string): string {
+    const known = this.#types.get(slice);
+    if (known !== undefined) return known;
+    const name = Buffer.from(slice, 'latin1').toString('latin1');
+    if (this.#types.size >= TYPES_KNOWN_MAX) this.#types.clear();
+    this.#types.set(name, name);
+    return name;
   }
 
   #addNamed(terms: string[], named: ReadonlyMap<string, string>): void {
