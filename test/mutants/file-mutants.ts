@@ -339,6 +339,18 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     tests: ['test/store/file/index-thread.test.ts'],
   },
   {
+    name: 'file-lists-made-once',
+    why: 'What comes after the first question is in no list, and found again only once it is in SQLite.',
+    edits: [
+      {
+        file: 'src/store/file/generation.ts',
+        find: 'for (; this.#listed < this.entries.length; this.#listed += 1) {',
+        replace: 'if (this.#listed === 0) for (; this.#listed < this.entries.length; this.#listed += 1) {',
+      },
+    ],
+    tests: ['test/store/file/generation.test.ts'],
+  },
+  {
     name: 'file-merged-layers-dropped',
     why: 'What was merged is gone before the connection that reads has heard of it.',
     edits: [

@@ -72,6 +72,30 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/store/window.test.ts'],
   },
   {
+    name: 'window-answers-for-what-it-let-go',
+    why: 'A condition that reaches further back than the window is taken to hold, for nothing of that is there any more.',
+    edits: [
+      {
+        file: 'src/store/window.ts',
+        find: '    if (check.after < this.start) return undefined;\n',
+        replace: '',
+      },
+    ],
+    tests: ['test/store/group-commit-races.test.ts'],
+  },
+  {
+    name: 'unsent-dropped-where-nobody-followed',
+    why: 'A stream that joins while what came before it is on its way finds a hole behind its place.',
+    edits: [
+      {
+        file: 'src/feed/ring.ts',
+        find: 'if (run === undefined || run.through > sent) break;',
+        replace: 'if (run === undefined || (isFollowed && run.through > sent)) break;',
+      },
+    ],
+    tests: ['test/feed/tail.test.ts'],
+  },
+  {
     name: 'check-before-lock',
     why: 'Marten #4591: a check that does not stand under the lock lets five of eight racers commit.',
     edits: [
