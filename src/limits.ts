@@ -101,7 +101,7 @@ export const LIMITS = {
   // The window of recent events in which conditions near the head are decided without the database.
   windowEventsMax: 16_384,
   windowCharactersMax: 32 * MIB,
-  /** So many are there where nobody has asked further back. */
+  /** So many at most, and half of them at least, are there where nobody has asked further back. */
   windowEventsMin: 512,
   /** Values of tags of which the last event is remembered, see `store/last-seen.ts`: some 200 bytes each. */
   lastSeenTermsMax: 65_536,

@@ -54,8 +54,8 @@ export class Ring {
    * Drops the oldest runs down to the bounds, all of them where nobody follows, but none above `sent`: those have not
    * been handed on yet.
    *
-   * What nobody follows is not kept: events that live for a second are moved by the garbage collector before they die, and
-   * that was a tenth of what an append takes, with pauses of many milliseconds.
+   * What nobody follows is not kept: events that live for a second are moved twice by the garbage collector before they
+   * die, and the full collections that this takes hold requests up.
    */
   trim(sent: number, { isFollowed }: { isFollowed: boolean }): void {
     while (!isFollowed || this.#events > this.#eventsMax || this.#bytes > this.#bytesMax) {

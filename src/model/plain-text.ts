@@ -1,4 +1,5 @@
 import { LIMITS } from '../limits.ts';
+import { flat } from './flat.ts';
 import {
   CLOSE_BRACE,
   COMMA,
@@ -228,7 +229,7 @@ export class PlainReader extends PlainLabels {
   #typeNamed(slice: string): string {
     const known = this.#types.get(slice);
     if (known !== undefined) return known;
-    const name = Buffer.from(slice, 'latin1').toString('latin1');
+    const name = flat(slice);
     if (this.#types.size >= TYPES_KNOWN_MAX) this.#types.clear();
     this.#types.set(name, name);
     return name;

@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import {
@@ -397,4 +399,23 @@ t.test('conditions that a parser would make something else of are what they are'
       t.strictSame(found, withoutMadeIds(outcomeOf(() => readAnyBatch(batch, CONTEXT))), `text ${index}`);
     }
   }
+});
+
+t.test('who remembers the types of events does not keep their texts in memory', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const reader = new PlainReader([]);
+  const filling = 'x'.repeat(200_000);
+  const types: string[] = [];
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let n = 0; n < 200; n += 1) {
+    // As a body arrives: one flat text of its own.
+    const text = Buffer.from(`{"type":"ORDER.NUMBER.${n}","data":{"text":"${filling}"}}`).toString('latin1');
+    types.push(reader.event(text)?.type ?? '');
+  }
+  collect();
+  const grownBytes = process.memoryUsage().heapUsed - before;
+  t.equal(types.at(-1), 'ORDER.NUMBER.199');
+  t.ok(grownBytes < 10_000_000, `${grownBytes} bytes for ${types.length} types`);
 });

@@ -289,7 +289,8 @@ export class EventIndex extends LogBounds implements LogIndex {
     for (const generation of this.#generations) generation.start = placeOf(generation.start);
     this.reach(placeOf(this.end));
     this.beginAt(this.#findOldest());
-    for (const [type, gone] of types) this.#recount(type, gone);
+    const young = this.#generations.map((generation) => generation.countTypes());
+    for (const [type, gone] of types) this.#recount(type, gone, young);
   }
 
   /** Forgets the terms of what was removed up to a position. */
@@ -324,16 +325,16 @@ export class EventIndex extends LogBounds implements LogIndex {
   }
 
   /** How many events a type still has, and its first and last. */
-  #recount(type: string, gone: number): void {
+  #recount(type: string, gone: number, young: readonly ReadonlyMap<string, TypeSummary>[]): void {
     const older = this.#older?.recount(type, { gone, oldest: this.oldest });
     let summary = older;
-    for (const { types } of this.#generations) {
-      const young = types.get(type);
-      if (young === undefined) continue;
+    for (const types of young) {
+      const own = types.get(type);
+      if (own === undefined) continue;
       summary = {
-        ...young,
-        count: young.count + (summary?.count ?? 0),
-        firstTimestamp: summary?.firstTimestamp ?? young.firstTimestamp,
+        ...own,
+        count: own.count + (summary?.count ?? 0),
+        firstTimestamp: summary?.firstTimestamp ?? own.firstTimestamp,
       };
     }
     if (summary === undefined) this.#types.delete(type);

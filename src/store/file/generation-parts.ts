@@ -49,7 +49,7 @@ export function* partsOf(
   generation: Generation,
   { end, lastId }: Pick<RestPart, 'end' | 'lastId'>,
 ): Generator<GenerationPart> {
-  const { entries, terms, documents, keys, types, recordedAt } = generation;
+  const { entries, terms, documents, keys, recordedAt } = generation;
   for (let at = 0; at < entries.length; at += EVENTS) {
     yield eventsPart(entries.slice(at, at + EVENTS), terms.slice(at, at + EVENTS));
   }
@@ -57,7 +57,7 @@ export function* partsOf(
     kind: 'rest',
     documents: [...documents.values()],
     keys: [...keys.values()],
-    types: [...types.values()],
+    types: [...generation.countTypes().values()],
     recordedAt,
     end,
     lastId: entries.reduce((greatest, { id }) => (id > greatest ? id : greatest), lastId),

@@ -59,21 +59,16 @@ export function joinTerms(type: string, terms: readonly string[]): string {
   return own === '' ? typeKey(type) : `${typeKey(type)}${BETWEEN_TERMS}${own}`;
 }
 
-/** Adds a position to the lists of terms that were joined. Gives how many terms there were, and how many were new. */
-export function addPosition(
-  postings: Map<string, Positions>,
-  joined: string,
-  position: number,
-): { readonly terms: number; readonly fresh: number } {
-  if (joined === '') return { terms: 0, fresh: 0 };
-  const before = postings.size;
+/** Adds a position to the lists of terms that were joined. Gives how many terms there were. */
+export function addPosition(postings: Map<string, Positions>, joined: string, position: number): number {
+  if (joined === '') return 0;
   const terms = joined.split(BETWEEN_TERMS);
   for (const term of terms) {
     const known = postings.get(term);
     if (typeof known === 'object') known.push(position);
     else postings.set(term, known === undefined ? position : [known, position]);
   }
-  return { terms: terms.length, fresh: postings.size - before };
+  return terms.length;
 }
 
 /**
@@ -86,7 +81,7 @@ export class Generation {
   /** Where the log has to be read from when this generation is not in the index. */
   start: LogPlace;
   readonly entries: Entry[] = [];
-  /** Of each entry, joined: a text for all of them takes a third of what they take one by one. */
+  /** Of each entry, in one text. */
   readonly terms: string[] = [];
   readonly documents = new Map<string, DocumentState>();
   readonly keys = new Map<string, KnownKey>();
@@ -126,8 +121,9 @@ export class Generation {
   get postings(): ReadonlyMap<string, Positions> {
     for (; this.#listed < this.entries.length; this.#listed += 1) {
       const { position } = this.entries[this.#listed] as Entry;
-      const added = addPosition(this.#postings, this.terms[this.#listed] as string, position);
-      this.bytes += added.terms * PLACE_BYTES + added.fresh * TERM_BYTES;
+      const before = this.#postings.size;
+      const places = addPosition(this.#postings, this.terms[this.#listed] as string, position);
+      this.bytes += places * PLACE_BYTES + (this.#postings.size - before) * TERM_BYTES;
     }
     return this.#postings;
   }
@@ -140,8 +136,8 @@ export class Generation {
     return index === undefined ? undefined : this.entries[index];
   }
 
-  /** How many events of each type are left, and the first and the last of them. */
-  get types(): ReadonlyMap<string, TypeSummary> {
+  /** Goes through all events for how many of each type are left, and the first and the last of them. */
+  countTypes(): ReadonlyMap<string, TypeSummary> {
     const types = new Map<string, TypeCount>();
     for (const { type, timestamp, isRemoved } of this.entries) {
       if (isRemoved !== true) countType(types, type, timestamp);

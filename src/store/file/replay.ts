@@ -1,10 +1,10 @@
+import { flat } from '../../model/flat.ts';
 import type { Entry, LogPlace } from './generation.ts';
 import type { LogIndex } from './log-index.ts';
 import { type DocumentState, type KeyState, readRecord } from './record.ts';
 import { type Finding, findingOf } from './recovery.ts';
 import { type ScannedLine, scanSegment } from './scan-segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
-import { flat } from './stretches.ts';
 
 /** A segment in the order of the log. */
 export interface Part {

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../limits.ts';
+import { flat } from '../../model/flat.ts';
 import { compareText } from '../order.ts';
 import type { DocumentQuery, StoredDocument } from '../store.ts';
 import {
@@ -12,7 +13,7 @@ import {
 import { LogBounds } from './log-bounds.ts';
 import type { LogIndex, Moved } from './log-index.ts';
 import type { DocumentState, KeyState } from './record.ts';
-import { flat, Stretches } from './stretches.ts';
+import { Stretches } from './stretches.ts';
 
 /** What is kept of an idempotency key: the ids and times of its answer stand in the log. */
 export interface NotedKey {

@@ -1,3 +1,4 @@
+import { flat } from '../../model/flat.ts';
 import { compareTimestamps } from '../../model/timestamp.ts';
 import { type Direction, firstAtLeast } from './cursors.ts';
 import type { Entry } from './generation.ts';
@@ -100,9 +101,4 @@ function extended(stretch: Stretch | undefined, entry: Entry): Stretch {
     leastId: id < leastId ? flat(id) : leastId,
     greatestId: id > greatestId ? flat(id) : greatestId,
   };
-}
-
-/** A copy of a part of a text: V8 keeps all of a text for as long as there is a slice of it. */
-export function flat(slice: string): string {
-  return ` ${slice}`.slice(1);
 }

@@ -47,7 +47,7 @@ t.test('what comes after a question is in the answer to the next', async (t) => 
   t.equal(generation.withId(generation.entries[4]?.id ?? '')?.position, 14);
   t.equal(generation.withId(newId()), undefined);
   t.strictSame(
-    [...generation.types.values()].map(({ type, count }) => [type, count]),
+    [...generation.countTypes().values()].map(({ type, count }) => [type, count]),
     [
       ['A', 3],
       ['B', 2],
@@ -82,7 +82,7 @@ t.test('an event that was replaced is found as it is now, by its place and its i
   t.ok(generation.replace(removed));
   t.equal(generation.withId(first.id), removed);
   t.strictSame(
-    [...generation.types.values()].map(({ count }) => count),
+    [...generation.countTypes().values()].map(({ count }) => count),
     [1],
     'and counted no more',
   );
