@@ -344,11 +344,35 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/store/file/generation.ts',
-        find: 'for (; this.#listed < this.entries.length; this.#listed += 1) {',
-        replace: 'if (this.#listed === 0) for (; this.#listed < this.entries.length; this.#listed += 1) {',
+        find: 'while (this.#listed < this.count) {',
+        replace: 'if (this.#listed === 0) while (this.#listed < this.count) {',
       },
     ],
     tests: ['test/store/file/generation.test.ts'],
+  },
+  {
+    name: 'file-columns-share-a-time',
+    why: 'An event that names a time of its own is given that of the event before it.',
+    edits: [
+      {
+        file: 'src/store/file/event-columns.ts',
+        find: `if (this.timestampTexts[last] === timestamp) return last;`,
+        replace: `if (last >= 0) return last;`,
+      },
+    ],
+    tests: ['test/store/file/generation.test.ts'],
+  },
+  {
+    name: 'file-long-terms-cut',
+    why: 'Terms that begin alike for long are taken for the same.',
+    edits: [
+      {
+        file: 'src/store/file/term-lists.ts',
+        find: `      this.#addPosition(this.#numberOf(joined, start, end), position);`,
+        replace: `      this.#addPosition(this.#numberOf(joined, start, Math.min(end, start + 300)), position);`,
+      },
+    ],
+    tests: ['test/store/file/term-lists.test.ts'],
   },
   {
     name: 'file-merged-layers-dropped',

@@ -17,15 +17,17 @@ export function* byTime(
   filter: Filter,
   { direction, from, wanted }: TimeBounds,
 ): Generator<Selection> {
+  const isInTime = (timestamp: string) =>
+    (filter.from === undefined || compareTimestamps(timestamp, filter.from) >= 0) &&
+    (filter.to === undefined || compareTimestamps(timestamp, filter.to) < 0);
   const isWanted = ({ position, timestamp, type, isRemoved }: Entry) =>
     isRemoved !== true &&
     position > filter.after &&
     position < filter.before &&
-    (filter.from === undefined || compareTimestamps(timestamp, filter.from) >= 0) &&
-    (filter.to === undefined || compareTimestamps(timestamp, filter.to) < 0) &&
+    isInTime(timestamp) &&
     !isSystemType(type);
-  const young = index.young;
-  yield { entries: young.filter(isWanted), next: undefined, examined: young.length };
+  const { entries, examined } = index.young(isInTime);
+  yield { entries: entries.filter(isWanted), next: undefined, examined };
 
   // The time of the page before is part of both sides: ties are told apart by position.
   let low = filter.from ?? '';

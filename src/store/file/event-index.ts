@@ -10,7 +10,6 @@ import {
   type KnownKey,
   keyName,
   type LogPlace,
-  listOf,
   type TypeCount,
 } from './generation.ts';
 import { LogBounds } from './log-bounds.ts';
@@ -18,6 +17,7 @@ import type { LogIndex, Moved } from './log-index.ts';
 import type { DocumentState } from './record.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
 import { TermCursor } from './term-cursor.ts';
+import { listOf } from './term-lists.ts';
 
 /**
  * What is known of the log without reading it: entries by position, id and time, positions by term and type, and the
@@ -117,8 +117,8 @@ export class EventIndex extends LogBounds implements LogIndex {
 
   #young(position: number): Entry | undefined {
     for (const generation of this.#generations) {
-      const entry = generation.entries[generation.indexAt(position)];
-      if (entry?.position === position) return entry;
+      const entry = generation.at(position);
+      if (entry !== undefined) return entry;
     }
     return undefined;
   }
@@ -130,14 +130,14 @@ export class EventIndex extends LogBounds implements LogIndex {
       for (const generation of this.#generations) {
         if (found.length >= limit) break;
         const start = generation.indexAt(from);
-        found.push(...generation.entries.slice(start, start + limit - found.length));
+        found.push(...generation.entries(start, start + limit - found.length));
       }
       return found;
     }
     const found: Entry[] = [];
     for (const generation of this.#generations.toReversed()) {
       const end = generation.indexAt(from + 1);
-      found.push(...generation.entries.slice(Math.max(0, end - limit + found.length), end).reverse());
+      found.push(...generation.entries(Math.max(0, end - limit + found.length), end).reverse());
       if (found.length >= limit) return found;
     }
     return found.concat(this.#older?.entries(from, limit - found.length, 'desc') ?? []);
@@ -168,7 +168,7 @@ export class EventIndex extends LogBounds implements LogIndex {
   /** At most so many positions have the term. */
   count(term: string): number {
     let count = this.#older?.count(term) ?? 0;
-    for (const { postings } of this.#generations) count += listOf(postings.get(term) ?? []).length;
+    for (const { lists } of this.#generations) count += listOf(lists.get(term) ?? []).length;
     return count;
   }
 
@@ -191,9 +191,12 @@ export class EventIndex extends LogBounds implements LogIndex {
     );
   }
 
-  /** The entries of memory, and those of SQLite by time. */
-  get young(): readonly Entry[] {
-    return this.#generations.flatMap(({ entries }) => entries);
+  /** The events of memory whose times are wanted, and how many there are of any time. */
+  young(isWanted: (timestamp: string) => boolean): { entries: Entry[]; examined: number } {
+    return {
+      entries: this.#generations.flatMap((generation) => [...generation.timed(isWanted)]),
+      examined: this.#generations.reduce((sum, { count }) => sum + count, 0),
+    };
   }
 
   get older(): SqliteIndex | undefined {
@@ -203,7 +206,7 @@ export class EventIndex extends LogBounds implements LogIndex {
   /** Terms from one on, in order of their code points. */
   terms(from: string, limit: number): string[] {
     if (this.#youngTerms === undefined) {
-      const all = this.#generations.flatMap(({ postings }) => [...postings.keys()]);
+      const all = this.#generations.flatMap(({ lists }) => lists.terms());
       this.#youngTerms = [...new Set(all)].sort(compareText);
     }
     const young = this.#youngTerms;
@@ -317,9 +320,9 @@ export class EventIndex extends LogBounds implements LogIndex {
   #findOldest(): number | undefined {
     const older = this.#older?.oldest(this.oldest);
     if (older !== undefined) return older;
-    for (const { entries } of this.#generations) {
-      const found = entries.find(({ isRemoved }) => isRemoved !== true);
-      if (found !== undefined) return found.position;
+    for (const generation of this.#generations) {
+      const found = generation.oldest();
+      if (found !== undefined) return found;
     }
     return undefined;
   }

@@ -1,7 +1,10 @@
 import { LIMITS } from '../../limits.ts';
 import type { TypeSummary } from '../store.ts';
+import { EVENTS_AT_MOST, EventColumns, listTerms } from './event-columns.ts';
+import { bytesOfId, ID_BYTES } from './id-bytes.ts';
 import type { DocumentState, KeyState } from './record.ts';
 import type { Place } from './segment-files.ts';
+import { TermLists } from './term-lists.ts';
 
 /** What the index knows of an event. */
 export interface Entry extends Place {
@@ -37,39 +40,11 @@ export interface Addition {
   readonly keys: readonly KeyState[];
 }
 
-/** Beside its text an event costs its objects and its places in the lists. */
-const ENTRY_BYTES = 350;
-/** A term that is new, with its list, and a place in a list. */
-const TERM_BYTES = 110;
-const PLACE_BYTES = 12;
-/** No term holds one. */
-const BETWEEN_TERMS = '\0';
-
-/** Ascending positions, or the only one: most terms of a run are on one event, and a list costs more than the number. */
-export type Positions = number | number[];
-
-export function listOf(positions: Positions): readonly number[] {
-  return typeof positions === 'number' ? [positions] : positions;
-}
-
-/** A text for the terms of an event, its type among them; empty when it has none. */
-export function joinTerms(type: string, terms: readonly string[]): string {
-  const own = terms.join(BETWEEN_TERMS);
-  if (type === '') return own;
-  return own === '' ? typeKey(type) : `${typeKey(type)}${BETWEEN_TERMS}${own}`;
-}
-
-/** Adds a position to the lists of terms that were joined. Gives how many terms there were. */
-export function addPosition(postings: Map<string, Positions>, joined: string, position: number): number {
-  if (joined === '') return 0;
-  const terms = joined.split(BETWEEN_TERMS);
-  for (const term of terms) {
-    const known = postings.get(term);
-    if (typeof known === 'object') known.push(position);
-    else postings.set(term, known === undefined ? position : [known, position]);
-  }
-  return terms.length;
-}
+/** An event with its places in the lists of its terms, beside the text of those. */
+const ENTRY_BYTES = 200;
+/** Of a document or a key, and of an id in the answer to one. */
+const STATE_BYTES = 350;
+const ANSWERED_BYTES = 220;
 
 /**
  * A run of events in memory with all that the index knows of them. It leaves memory as a whole.
@@ -80,67 +55,120 @@ export function addPosition(postings: Map<string, Positions>, joined: string, po
 export class Generation {
   /** Where the log has to be read from when this generation is not in the index. */
   start: LogPlace;
-  readonly entries: Entry[] = [];
-  /** Of each entry, in one text. */
-  readonly terms: string[] = [];
+  /** All but the last are full. */
+  readonly columns: EventColumns[] = [];
   readonly documents = new Map<string, DocumentState>();
   readonly keys = new Map<string, KnownKey>();
-  readonly #postings = new Map<string, Positions>();
-  /** How many entries have their places in the lists. */
-  #listed = 0;
-  readonly #byId = new Map<string, number>();
-  #named = 0;
+  /** How many events there are. */
+  count = 0;
+  /** The greatest id. */
+  lastId = '';
   /** When the last request in here was recorded. */
   recordedAt = '';
-  bytes = 0;
+  #bytes = 0;
+  #lists = new TermLists();
+  /** How many events have their places in the lists. */
+  #listed = 0;
+  /** By the bytes of an id, in a text. */
+  readonly #byId = new Map<string, number>();
+  #named = 0;
 
   constructor(start: LogPlace) {
     this.start = start;
   }
 
+  /** About what it takes in memory. */
+  get bytes(): number {
+    return this.#bytes + (this.#listed === 0 ? 0 : this.#lists.memoryBytes);
+  }
+
   add({ entries, terms, recordedAt, documents, keys }: Addition): void {
     if (recordedAt !== '') this.recordedAt = recordedAt;
     for (const [index, entry] of entries.entries()) {
-      const joined = joinTerms(entry.type, terms[index] ?? []);
-      this.entries.push(entry);
-      this.terms.push(joined);
-      this.bytes += ENTRY_BYTES + joined.length;
+      this.#bytes += ENTRY_BYTES + this.#youngest().add(entry, terms[index] ?? []);
+      if (entry.id > this.lastId) this.lastId = entry.id;
     }
+    this.count += entries.length;
     for (const document of documents) {
       this.documents.set(documentName(document.collection, document.key), document);
-      this.bytes += ENTRY_BYTES + (document.body?.length ?? 0) * 2;
+      this.#bytes += STATE_BYTES + (document.body?.length ?? 0) * 2;
     }
     for (const key of keys) {
       const keptUntilMs = Date.parse(key.first.recordedAt) + LIMITS.idempotencyKeptHours * 3_600_000;
       this.keys.set(keyName(key), { ...key, keptUntilMs });
-      this.bytes += ENTRY_BYTES + key.first.ids.length * 2 * TERM_BYTES;
+      this.#bytes += STATE_BYTES + key.first.ids.length * ANSWERED_BYTES;
+    }
+  }
+
+  #youngest(): EventColumns {
+    let youngest = this.columns.at(-1);
+    if (youngest === undefined || youngest.isFull) {
+      youngest = new EventColumns();
+      this.columns.push(youngest);
+    }
+    return youngest;
+  }
+
+  entry(index: number): Entry {
+    return this.#columnsOf(index).entry(index % EVENTS_AT_MOST);
+  }
+
+  #columnsOf(index: number): EventColumns {
+    return this.columns[Math.floor(index / EVENTS_AT_MOST)] as EventColumns;
+  }
+
+  /** The event at a position. */
+  at(position: number): Entry | undefined {
+    const index = this.indexAt(position);
+    return this.#positionOf(index) === position ? this.entry(index) : undefined;
+  }
+
+  entries(from: number, to: number): Entry[] {
+    const end = Math.min(to, this.count);
+    return Array.from({ length: Math.max(0, end - from) }, (_, n) => this.entry(from + n));
+  }
+
+  /** Events whose times are wanted. */
+  *timed(isWanted: (timestamp: string) => boolean): Generator<Entry> {
+    for (const columns of this.columns) {
+      const wanted = columns.timestampTexts.map(isWanted);
+      for (let at = 0; at < columns.count; at += 1) {
+        if (wanted[columns.timestamps[at] as number]) yield columns.entry(at);
+      }
     }
   }
 
   /** Ascending positions by index term, and by type behind an equals sign. */
-  get postings(): ReadonlyMap<string, Positions> {
-    for (; this.#listed < this.entries.length; this.#listed += 1) {
-      const { position } = this.entries[this.#listed] as Entry;
-      const before = this.#postings.size;
-      const places = addPosition(this.#postings, this.terms[this.#listed] as string, position);
-      this.bytes += places * PLACE_BYTES + (this.#postings.size - before) * TERM_BYTES;
+  get lists(): TermLists {
+    while (this.#listed < this.count) {
+      const columns = this.#columnsOf(this.#listed);
+      const from = this.#listed % EVENTS_AT_MOST;
+      listTerms(this.#lists, columns, from);
+      this.#listed += columns.count - from;
     }
-    return this.#postings;
+    return this.#lists;
   }
 
   withId(id: string): Entry | undefined {
-    for (; this.#named < this.entries.length; this.#named += 1) {
-      this.#byId.set((this.entries[this.#named] as Entry).id, this.#named);
+    for (; this.#named < this.count; this.#named += 1) {
+      const start = (this.#named % EVENTS_AT_MOST) * ID_BYTES;
+      this.#byId.set(textOf(this.#columnsOf(this.#named).ids, start), this.#named);
     }
-    const index = this.#byId.get(id);
-    return index === undefined ? undefined : this.entries[index];
+    const index = this.#byId.get(textOf(bytesOfId(id), 0));
+    return index === undefined ? undefined : this.entry(index);
   }
 
   /** Goes through all events for how many of each type are left, and the first and the last of them. */
   countTypes(): ReadonlyMap<string, TypeSummary> {
-    const types = new Map<string, TypeCount>();
-    for (const { type, timestamp, isRemoved } of this.entries) {
-      if (isRemoved !== true) countType(types, type, timestamp);
+    const types = new Map<string, TypeSummary>();
+    for (const columns of this.columns) {
+      columns.countTypes((summary) => {
+        const { type, count } = summary;
+        const known = types.get(type);
+        if (known === undefined) types.set(type, summary);
+        else
+          types.set(type, { ...summary, count: known.count + count, firstTimestamp: known.firstTimestamp });
+      });
     }
     return types;
   }
@@ -148,40 +176,58 @@ export class Generation {
   /** Takes over what became of an event of this generation; false when it is none of it. */
   replace(entry: Entry): boolean {
     const index = this.indexAt(entry.position);
-    if (this.entries[index]?.position !== entry.position) return false;
-    this.entries[index] = entry;
+    if (this.#positionOf(index) !== entry.position) return false;
+    this.#columnsOf(index).replace(index % EVENTS_AT_MOST, entry);
     return true;
+  }
+
+  /** The first event that was not removed. */
+  oldest(): number | undefined {
+    for (const { count, removed, positions } of this.columns) {
+      for (let at = 0; at < count; at += 1) if (removed[at] === 0) return positions[at];
+    }
+    return undefined;
   }
 
   /** Forgets the terms of events up to a position. */
   dropBelow(position: number): void {
     const end = this.indexAt(position + 1);
     if (end === 0) return;
-    this.terms.fill('', 0, end);
-    for (const [term, positions] of this.#postings) {
-      const rest = listOf(positions).filter((one) => one > position);
-      if (rest.length === 0) this.#postings.delete(term);
-      else this.#postings.set(term, rest);
+    for (const [number, columns] of this.columns.entries()) {
+      const own = Math.min(columns.count, end - number * EVENTS_AT_MOST);
+      columns.withoutTerms = Math.max(columns.withoutTerms, own);
     }
+    this.#lists = new TermLists();
+    this.#listed = 0;
   }
 
-  /** Index of the first entry at a position or above. */
+  /** Index of the first event at a position or above. */
   indexAt(position: number): number {
-    const first = this.entries[0];
-    const last = this.entries.at(-1);
-    if (first === undefined || last === undefined || position <= first.position) return 0;
-    if (position > last.position) return this.entries.length;
+    const first = this.#positionOf(0);
+    const last = this.#positionOf(this.count - 1);
+    if (first === undefined || last === undefined || position <= first) return 0;
+    if (position > last) return this.count;
     // Positions are handed out without gaps; only a log that was copied has any.
-    if (last.position - first.position === this.entries.length - 1) return position - first.position;
+    if (last - first === this.count - 1) return position - first;
     let low = 0;
-    let high = this.entries.length;
+    let high = this.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.entries[middle] as Entry).position < position) low = middle + 1;
+      if ((this.#positionOf(middle) as number) < position) low = middle + 1;
       else high = middle;
     }
     return low;
   }
+
+  #positionOf(index: number): number | undefined {
+    if (index < 0 || index >= this.count) return undefined;
+    return this.#columnsOf(index).positions[index % EVENTS_AT_MOST];
+  }
+}
+
+/** The bytes of an id, in a text that can be a key. */
+function textOf(ids: Uint8Array, start: number): string {
+  return Buffer.from(ids.buffer, ids.byteOffset + start, ID_BYTES).toString('latin1');
 }
 
 export function typeKey(type: string): string {

@@ -1,11 +1,12 @@
-import { addPosition, listOf, type Positions } from './generation.ts';
-import type { EventsPart, GenerationPart, MergePart, RestPart } from './generation-parts.ts';
-import { bytesOfTerm } from './posting-blocks.ts';
+import { type Columns, listTerms } from './event-columns.ts';
+import type { GenerationPart, MergePart, RestPart } from './generation-parts.ts';
+import { ID_BYTES } from './id-bytes.ts';
 import type { Connection } from './sqlite-connection.ts';
 import type { Numbers } from './sqlite-numbers.ts';
 import { addLayer, dropReplaced, mergeLayers } from './sqlite-postings.ts';
-import { bytesOf, takeDocumentsAndKeys } from './sqlite-queries.ts';
+import { takeDocumentsAndKeys } from './sqlite-queries.ts';
 import { INTO_EVENTS, Rows } from './sqlite-rows.ts';
+import { TermLists } from './term-lists.ts';
 
 /**
  * Writes one generation after the other into the index, part by part, in one transaction each: the last part commits.
@@ -15,7 +16,7 @@ export class IndexWriter {
   readonly #connection: Connection;
   readonly #numbers: Numbers;
   /** Positions by the terms of the generation; undefined between two of them. */
-  #postings: Map<string, Positions> | undefined;
+  #lists: TermLists | undefined;
 
   constructor(connection: Connection, numbers: Numbers) {
     this.#connection = connection;
@@ -24,17 +25,17 @@ export class IndexWriter {
 
   take(part: GenerationPart | MergePart): void {
     try {
-      if (this.#postings === undefined) {
+      if (this.#lists === undefined) {
         this.#connection.exec('BEGIN');
-        this.#postings = new Map();
+        this.#lists = new TermLists();
         dropReplaced(this.#connection);
       }
       switch (part.kind) {
         case 'events':
-          this.#addEvents(part, this.#postings);
+          this.#addEvents(part.columns, this.#lists);
           break;
         case 'rest':
-          addLayer(this.#connection, byBytes(this.#postings));
+          addLayer(this.#connection, this.#lists);
           this.#addRest(part);
           this.#commit();
           break;
@@ -53,29 +54,31 @@ export class IndexWriter {
 
   #commit(): void {
     this.#connection.exec('COMMIT');
-    this.#postings = undefined;
+    this.#lists = undefined;
   }
 
   /** Takes back what was written of a generation that is not whole. */
   abandon(): void {
-    this.#postings = undefined;
+    this.#lists = undefined;
     this.#connection.rollback();
     this.#numbers.learn();
   }
 
-  #addEvents(part: EventsPart, postings: Map<string, Positions>): void {
-    const { positions, ids, types, timestamps, segments, offsets, lengths, befores, removed, terms } = part;
+  #addEvents(columns: Columns, lists: TermLists): void {
+    const { count, positions, ids, types, timestamps, segments, offsets, lengths, befores, removed } =
+      columns;
+    const [firstTimestamp = ''] = columns.timestampTexts;
+    const typeNumbers = columns.typeNames.map((type) => this.#numbers.ofType(type, firstTimestamp));
+    const segmentNumbers = columns.segmentNames.map((file) => this.#numbers.ofSegment(file));
+    const times = columns.timestampTexts.map((timestamp) => timestamp.slice(0, -1));
     const rows = new Rows(INTO_EVENTS, this.#connection);
-    for (const [at, id] of ids.entries()) {
-      const position = positions[at] as number;
-      const timestamp = timestamps[at] as string;
-      addPosition(postings, terms[at] as string, position);
+    for (let at = 0; at < count; at += 1) {
       rows.add(
-        position,
-        bytesOf(id),
-        this.#numbers.ofType(types[at] as string, timestamp),
-        timestamp.slice(0, -1),
-        this.#numbers.ofSegment(segments[at] as string),
+        positions[at] as number,
+        ids.subarray(at * ID_BYTES, (at + 1) * ID_BYTES),
+        typeNumbers[types[at] as number] as number,
+        times[timestamps[at] as number] as string,
+        segmentNumbers[segments[at] as number] as number,
         offsets[at] as number,
         lengths[at] as number,
         befores[at] as number,
@@ -83,6 +86,7 @@ export class IndexWriter {
       );
     }
     rows.end();
+    listTerms(lists, columns, 0);
   }
 
   #addRest({ documents, keys, types, recordedAt, end, lastId }: RestPart): void {
@@ -100,13 +104,6 @@ export class IndexWriter {
     remember(connection, 'place', JSON.stringify(end));
     remember(connection, 'lastId', lastId);
   }
-}
-
-/** Positions by the bytes of their terms. */
-function byBytes(postings: ReadonlyMap<string, Positions>): Map<string, readonly number[]> {
-  const found = new Map<string, readonly number[]>();
-  for (const [term, positions] of postings) found.set(bytesOfTerm(term), listOf(positions));
-  return found;
 }
 
 /** Notes something about the index as a whole. */

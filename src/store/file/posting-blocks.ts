@@ -15,6 +15,8 @@ import { StoreError } from '../../errors.ts';
  * SQLite orders blobs, which JavaScript's own order of texts does not.
  */
 const BLOCK_BYTES = 4000;
+/** Of a position. */
+const NUMBER_BYTES_MAX = 8;
 const ASCII = /^[\0-\x7f]*$/;
 const NOTHING = Buffer.alloc(0);
 
@@ -38,7 +40,9 @@ export class BlockWriter {
   readonly #emit: (block: Block) => void;
   #bytes = Buffer.allocUnsafe(4 * BLOCK_BYTES);
   #end = 0;
-  #term = '';
+  /** Where the last term stands. */
+  #termStart = 0;
+  #termEnd = 0;
   #last = 0;
 
   constructor(emit: (block: Block) => void) {
@@ -46,15 +50,11 @@ export class BlockWriter {
   }
 
   add({ term, count, first, last, distances }: Run): void {
-    // Five numbers of at most eight bytes.
-    const needed = this.#end + term.length + 40 + distances.length;
-    if (needed > this.#bytes.length) {
-      const grown = Buffer.allocUnsafe(2 * needed);
-      this.#bytes.copy(grown, 0, 0, this.#end);
-      this.#bytes = grown;
-    }
+    this.#makeRoom(term.length + distances.length);
     this.#number(term.length);
+    this.#termStart = this.#end;
     this.#end += this.#bytes.write(term, this.#end, 'latin1');
+    this.#termEnd = this.#end;
     this.#number(count);
     this.#number(first);
     if (count > 1) {
@@ -63,15 +63,52 @@ export class BlockWriter {
       this.#bytes.set(distances, this.#end);
       this.#end += distances.length;
     }
-    this.#term = term;
+    this.#endRun(last);
+  }
+
+  /** Packs a run: ascending positions of a term. */
+  addList(term: Uint8Array, list: readonly number[]): void {
+    this.#makeRoom(term.length + NUMBER_BYTES_MAX * list.length);
+    this.#number(term.length);
+    this.#termStart = this.#end;
+    this.#bytes.set(term, this.#end);
+    this.#end += term.length;
+    this.#termEnd = this.#end;
+    const first = list[0] as number;
+    const last = list[list.length - 1] as number;
+    this.#number(list.length);
+    this.#number(first);
+    if (list.length > 1) {
+      this.#number(last - first);
+      let size = 0;
+      for (let at = 1; at < list.length; at += 1)
+        size += sizeOfNumber((list[at] as number) - (list[at - 1] as number));
+      this.#number(size);
+      for (let at = 1; at < list.length; at += 1)
+        this.#number((list[at] as number) - (list[at - 1] as number));
+    }
+    this.#endRun(last);
+  }
+
+  /** For what a run has beside its five numbers. */
+  #makeRoom(bytes: number): void {
+    const needed = this.#end + bytes + 5 * NUMBER_BYTES_MAX;
+    if (needed <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(2 * needed);
+    this.#bytes.copy(grown, 0, 0, this.#end);
+    this.#bytes = grown;
+  }
+
+  #endRun(last: number): void {
     this.#last = last;
     if (this.#end >= BLOCK_BYTES) this.end();
   }
 
   end(): void {
     if (this.#end === 0) return;
+    const term = Buffer.from(this.#bytes.subarray(this.#termStart, this.#termEnd));
     const runs = Buffer.from(this.#bytes.subarray(0, this.#end));
-    this.#emit({ term: Buffer.from(this.#term, 'latin1'), last: this.#last, runs });
+    this.#emit({ term, last: this.#last, runs });
     this.#end = 0;
   }
 
@@ -147,25 +184,14 @@ export class BlockReader implements Run {
   }
 }
 
-function cutOff(): StoreError {
-  return new StoreError('STORAGE_ERROR', 'The index cannot be read: a block of its terms is cut off.');
+function sizeOfNumber(value: number): number {
+  let size = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size += 1;
+  return size;
 }
 
-/** A run of ascending positions, at least one. */
-export function runOf(term: string, positions: ArrayLike<number>): Run {
-  const count = positions.length;
-  const first = positions[0] as number;
-  if (count === 1) return { term, count, first, last: first, distances: NOTHING };
-  const distances: number[] = [];
-  for (let index = 1; index < count; index += 1) {
-    let distance = (positions[index] as number) - (positions[index - 1] as number);
-    while (distance >= 128) {
-      distances.push((distance % 128) + 128);
-      distance = Math.floor(distance / 128);
-    }
-    distances.push(distance);
-  }
-  return { term, count, first, last: positions[count - 1] as number, distances: Buffer.from(distances) };
+function cutOff(): StoreError {
+  return new StoreError('STORAGE_ERROR', 'The index cannot be read: a block of its terms is cut off.');
 }
 
 export function positionsOf({ first, distances }: Run): number[] {

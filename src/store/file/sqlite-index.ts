@@ -1,12 +1,13 @@
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
 import { documentName, type Entry, type Generation, type KnownKey, type LogPlace } from './generation.ts';
 import { partsOf } from './generation-parts.ts';
+import { bytesOfId, idAt } from './id-bytes.ts';
 import { IndexThread } from './index-thread.ts';
 import { IndexWriter, recall, remember } from './index-writer.ts';
 import { Connection, type SqlRow } from './sqlite-connection.ts';
 import { Numbers } from './sqlite-numbers.ts';
 import { dropRunsBelow, type PostingRun, Postings } from './sqlite-postings.ts';
-import { boundsOf, bytesOf, documentsOf, firstLive, idOf, recountType } from './sqlite-queries.ts';
+import { boundsOf, documentsOf, firstLive, recountType } from './sqlite-queries.ts';
 import { COLUMNS } from './sqlite-rows.ts';
 import { FORMAT, SCHEMA } from './sqlite-schema.ts';
 
@@ -236,7 +237,7 @@ export class SqliteIndex {
       const some =
         ids.length === 1 ? [first] : Array.from({ length: ENTRIES_AT_ONCE }, (_, n) => ids[at + n] ?? first);
       const sql = ids.length === 1 ? ENTRY_WITH_ID : ENTRIES_WITH_IDS;
-      for (const row of this.#connection.rows(sql, ...some.map(bytesOf))) {
+      for (const row of this.#connection.rows(sql, ...some.map(bytesOfId))) {
         const entry = this.#entryOf(row);
         if (entry.position <= this.upTo) found.set(entry.id, entry);
       }
@@ -386,7 +387,7 @@ export class SqliteIndex {
     return {
       ...(removed === 1 && { isRemoved: true as const }),
       position,
-      id: idOf(id),
+      id: idAt(id, 0),
       type: this.#numbers.type(type),
       timestamp: `${timestamp}Z`,
       segment: this.#numbers.segment(segment),

@@ -5,10 +5,10 @@ import {
   bytesOfTerm,
   mergedRuns,
   positionsOf,
-  runOf,
   termOfBytes,
 } from './posting-blocks.ts';
 import type { Connection } from './sqlite-connection.ts';
+import { listOf, type TermLists } from './term-lists.ts';
 
 /**
  * The positions of terms, in runs that are packed into blocks (`posting-blocks.ts`).
@@ -172,26 +172,26 @@ export class Postings {
   }
 }
 
-/** Adds a layer, in a transaction: ascending positions by the bytes of their terms. */
-export function addLayer(connection: Connection, postings: ReadonlyMap<string, ArrayLike<number>>): void {
-  if (postings.size === 0) return;
+/** Adds a layer, in a transaction. */
+export function addLayer(connection: Connection, lists: TermLists): void {
+  if (lists.size === 0) return;
   const layer = nextLayer(connection);
   const writer = new BlockWriter(into(connection, layer));
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
-  for (const term of [...postings.keys()].sort()) {
-    const positions = postings.get(term) as ArrayLike<number>;
-    first = Math.min(first, positions[0] as number);
-    last = Math.max(last, positions[positions.length - 1] as number);
-    writer.add(runOf(term, positions));
-  }
+  lists.visitInOrder((term, positions) => {
+    const list = listOf(positions);
+    first = Math.min(first, list[0] as number);
+    last = Math.max(last, list[list.length - 1] as number);
+    writer.addList(term, list);
+  });
   writer.end();
   connection.run(
     'INSERT INTO layers (number, level, first, last, runs, replaced) VALUES (?, 0, ?, ?, ?, 0)',
     layer,
     first,
     last,
-    postings.size,
+    lists.size,
   );
 }
 

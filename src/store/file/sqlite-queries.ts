@@ -145,13 +145,3 @@ export function takeDocumentsAndKeys(
 function one(connection: Connection, sql: string, ...values: number[]): number | undefined {
   return connection.rows(sql, ...values)[0]?.[0] as number | undefined;
 }
-
-/** Ids take 16 bytes in the index. */
-export function bytesOf(id: string): Buffer {
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
-}
-
-export function idOf(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}

@@ -1,7 +1,8 @@
 import { type Cursor, type Direction, endOf, firstAtLeast } from './cursors.ts';
-import { type Generation, listOf } from './generation.ts';
+import type { Generation } from './generation.ts';
 import type { SqliteIndex } from './sqlite-index.ts';
 import type { PostingRun } from './sqlite-postings.ts';
+import { listOf } from './term-lists.ts';
 
 const RUNS_AT_ONCE = 4;
 
@@ -25,11 +26,11 @@ export class TermCursor implements Cursor {
     this.#term = term;
     this.#direction = direction;
     this.#isOlderDone = older === undefined;
-    const lists = generations.flatMap(({ postings }) => {
-      const positions = postings.get(term);
+    const young = generations.flatMap(({ lists }) => {
+      const positions = lists.get(term);
       return positions === undefined ? [] : [listOf(positions)];
     });
-    this.#lists = direction === 'asc' ? lists : lists.reverse();
+    this.#lists = direction === 'asc' ? young : young.reverse();
   }
 
   seek(target: number): number {

@@ -53,7 +53,7 @@ t.test('what the thread writes is what is written at once', async (t) => {
 t.test('every event is read exactly once while generations are on their way', async (t) => {
   const where = await folder(t);
   // So little that there are a dozen generations, and so much that each of them goes to the thread.
-  const backend = await open(where, `?maxMemorySize=${8 * 2 ** 20}`);
+  const backend = await open(where, `?maxMemorySize=${4 * 2 ** 20}`);
   t.teardown(() => backend.stop());
   let isDone = false;
   const appending = append(backend, 60).finally(() => {
@@ -114,7 +114,7 @@ async function stage(t: Test): Promise<{ where: string; index: SqliteIndex; thre
 
 t.test('of a generation that is not whole nothing is left, and the next one is written', async (t) => {
   const { where, index, thread } = await stage(t);
-  const parts = generation(2 * BATCH, 'n');
+  const parts = generation(4 * BATCH, 'n');
   function* broken() {
     yield parts[0] as GenerationPart;
     throw new Error('no more');
@@ -124,7 +124,7 @@ t.test('of a generation that is not whole nothing is left, and the next one is w
   index.establish();
   t.ok(index.isEstablished, 'nothing holds on to the index');
   await thread.write(parts, turn);
-  t.equal(rowsOf(where)['events']?.length, 2 * BATCH);
+  t.equal(rowsOf(where)['events']?.length, 4 * BATCH);
 });
 
 t.test('a generation of which SQLite refuses a part is refused as a whole', async (t) => {
@@ -132,15 +132,15 @@ t.test('a generation of which SQLite refuses a part is refused as a whole', asyn
   await thread.write(generation(BATCH, 'n'), turn);
   const rows = rowsOf(where);
   // The positions of its first part are taken, and nothing is in the way of the others.
-  await t.rejects(thread.write(generation(2 * BATCH, 'other'), turn), { message: /UNIQUE/ });
+  await t.rejects(thread.write(generation(4 * BATCH, 'other'), turn), { message: /UNIQUE/ });
   t.strictSame(rowsOf(where), rows);
 });
 
 t.test('a generation is taken over where the thread does not live to tell of its commit', async (t) => {
   const { where, index } = await stage(t);
-  const { made, end } = generated(4 * BATCH, 'n');
+  const { made, end } = generated(8 * BATCH, 'n');
   let left = [...partsOf(made, { end, lastId: '' })].length;
-  const isCommitted = () => rowsOf(where)['events']?.length === 4 * BATCH;
+  const isCommitted = () => rowsOf(where)['events']?.length === 8 * BATCH;
   const goWithTheAnswer = async () => {
     left -= 1;
     if (left > 0) return await turn();
@@ -153,16 +153,16 @@ t.test('a generation is taken over where the thread does not live to tell of its
   };
   await index.absorb(made, end, { turn: goWithTheAnswer, onCommit });
   t.equal(commits, 1, 'memory gives it back');
-  t.equal(index.entry(4 * BATCH)?.position, 4 * BATCH);
+  t.equal(index.entry(8 * BATCH)?.position, 8 * BATCH);
   t.equal(index.count('n:1'), 1);
-  const next = generated(4 * BATCH, 'n', 4 * BATCH);
+  const next = generated(8 * BATCH, 'n', 8 * BATCH);
   const fail = async () => {
     throw new Error('gone before');
   };
   await t.rejects(index.absorb(next.made, next.end, { turn: fail, onCommit }), { message: 'gone before' });
   t.equal(commits, 1, 'one that was not committed stays there');
   await index.absorb(next.made, next.end, { turn, onCommit });
-  t.equal(index.entry(8 * BATCH)?.position, 8 * BATCH);
+  t.equal(index.entry(16 * BATCH)?.position, 16 * BATCH);
 });
 
 t.test('a merge is known where the thread does not live to tell of its commit', async (t) => {

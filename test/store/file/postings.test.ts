@@ -9,7 +9,6 @@ import {
   mergedRuns,
   positionsOf,
   type Run,
-  runOf,
   termOfBytes,
 } from '../../../src/store/file/posting-blocks.ts';
 import { Connection } from '../../../src/store/file/sqlite-connection.ts';
@@ -21,6 +20,7 @@ import {
   Postings,
 } from '../../../src/store/file/sqlite-postings.ts';
 import { SCHEMA } from '../../../src/store/file/sqlite-schema.ts';
+import { TermLists } from '../../../src/store/file/term-lists.ts';
 import { compareText } from '../../../src/store/order.ts';
 import { folder } from './stage.ts';
 
@@ -38,7 +38,7 @@ const positions = fc
 function packed(runs: readonly (readonly [string, readonly number[]])[]): Block[] {
   const blocks: Block[] = [];
   const writer = new BlockWriter((block) => blocks.push(block));
-  for (const [term, list] of runs) writer.add(runOf(term, list));
+  for (const [term, list] of runs) writer.addList(Buffer.from(term, 'latin1'), list);
   writer.end();
   return blocks;
 }
@@ -154,6 +154,15 @@ function termsOf(position: number): string[] {
   return terms;
 }
 
+function listsOf(number: number): TermLists {
+  const lists = new TermLists();
+  for (let position = number * LAYER + 1; position <= (number + 1) * LAYER; position += 1) {
+    const joined = Buffer.from(termsOf(position).join('\0'));
+    lists.add(joined, 0, joined.length, position);
+  }
+  return lists;
+}
+
 function layerOf(number: number): Map<string, number[]> {
   const layer = new Map<string, number[]>();
   for (let position = number * LAYER + 1; position <= (number + 1) * LAYER; position += 1) {
@@ -213,7 +222,7 @@ function check(t: Test, connection: Connection, from: number, what: string): voi
 
 t.test('every position of a term is found in both directions, whatever became of its layers', async (t) => {
   const connection = await database(t);
-  for (let number = 0; number < LAYERS; number += 1) addLayer(connection, layerOf(number));
+  for (let number = 0; number < LAYERS; number += 1) addLayer(connection, listsOf(number));
   check(t, connection, 0, 'as written');
 
   const postings = new Postings(connection);
@@ -244,7 +253,7 @@ t.test('every position of a term is found in both directions, whatever became of
 
 t.test('a layer says how many of its runs are left', async (t) => {
   const connection = await database(t);
-  addLayer(connection, layerOf(0));
+  addLayer(connection, listsOf(0));
   dropRunsBelow(connection, 2500);
   const [[left] = []] = connection.rows('SELECT runs FROM layers');
   const rows = connection.rows('SELECT runs FROM postings ORDER BY term, last');
