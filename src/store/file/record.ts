@@ -44,6 +44,9 @@ const DIGITS_AT = PREFIX.length;
 const QUOTE = 34;
 const HEX = '0123456789abcdef';
 const LINE_BREAK = 10;
+const BRACE = 125;
+/** In UTF-8. */
+const CHARACTER_BYTES_MAX = 4;
 
 const BUFFER_BYTES = 64 * 1024;
 /** A buffer that grew beyond this for one large batch is not kept. */
@@ -95,19 +98,32 @@ export class RecordBuffer {
   }
 
   #line(position: number, middle: string, text: string): number {
-    const bytes = Buffer.byteLength(text);
-    const line = `{"c":"00000000","n":${position},"l":${bytes}${middle}${text}}\n`;
-    // All but `text` is ASCII.
-    const length = line.length - text.length + bytes;
-    this.#reserve(length);
     const start = this.#length;
-    this.#bytes.write(line, start, 'utf8');
-    this.#length += length;
+    // Most texts are ASCII, of which the length is known. Any other takes more bytes, which shows with so much room.
+    const isAscii = this.#text(position, middle, { text, bytes: text.length, room: CHARACTER_BYTES_MAX });
+    if (!isAscii) this.#text(position, middle, { text, bytes: Buffer.byteLength(text), room: 0 });
+    this.#bytes[this.#length++] = BRACE;
+    this.#bytes[this.#length++] = LINE_BREAK;
     this.#crc = crc32c(this.#bytes, start + PREFIX_BYTES, this.#length, this.#crc);
     for (let digit = 0; digit < 8; digit += 1) {
       this.#bytes[start + DIGITS_AT + digit] = HEX.charCodeAt((this.#crc >>> (28 - digit * 4)) & 15);
     }
-    return length;
+    return this.#length - start;
+  }
+
+  /** Writes a line up to the end of its text; nothing where that does not have so many bytes. */
+  #text(
+    position: number,
+    middle: string,
+    { text, bytes, room }: { text: string; bytes: number; room: number },
+  ): boolean {
+    const head = `${PREFIX}00000000","n":${position},"l":${bytes}${middle}`;
+    const start = this.#length;
+    this.#reserve(head.length + bytes + room + 2);
+    const at = start + this.#bytes.write(head, start, 'latin1');
+    if (this.#bytes.write(text, at, 'utf8') !== bytes) return false;
+    this.#length = at + bytes;
+    return true;
   }
 
   #reserve(length: number): void {
