@@ -1,5 +1,7 @@
 import { fdatasyncSync, openSync, writeSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventSource } from '../harness/events.ts';
 import { interleave, median, medianRatio } from '../harness/rounds.ts';
 import type { Server } from '../harness/servers.ts';
@@ -15,7 +17,8 @@ const RECORD_BYTES = 190;
 /** The file store beside a handler that stores nothing, beside the bare disk, and beside itself with a condition. */
 export async function measureFileAppends(lab: Lab): Promise<Finding[]> {
   const { turns, seconds, events } = lab.scale;
-  const stele = await lab.startOn('stele', `file:${await lab.fileLog(events)}`);
+  const log = await lab.fileLog(events);
+  const stele = await lab.startOn('stele', `file:${log}`);
   const nothing = await lab.start('null-store', await lab.emptyDatabase());
   const single = lab.bodies(4000, (next) => JSON.stringify(next()));
   const drive = (server: Server, length: number) => () =>
@@ -40,7 +43,11 @@ export async function measureFileAppends(lab: Lab): Promise<Finding[]> {
   const batch = () =>
     drivePost(lab, { server: stele, path: '/v1/events/batch', bodies: hundred, connections: 4, seconds });
   const file = path.join(lab.folder(), 'raw');
-  const batches = await interleave(turns, { batch, raw: async () => rawPerSecond(file, seconds) });
+  const raw = async () => {
+    await compressed(log);
+    return rawPerSecond(file, seconds);
+  };
+  const batches = await interleave(turns, { batch, raw });
   refuseErrors({ batch: batches.batch });
   return [
     {
@@ -73,6 +80,12 @@ export async function measureFileAppends(lab: Lab): Promise<Finding[]> {
       },
     },
   ];
+}
+
+/** Waits until the service has compressed what it put off while it had to append. */
+async function compressed(log: string): Promise<void> {
+  const isOpen = (name: string) => /^events-.*\.jsonl$/.test(name);
+  while ((await readdir(log)).filter(isOpen).length > 1) await sleep(100);
 }
 
 /** Batches a second of a loop that does nothing but write the bytes of one and sync them. */

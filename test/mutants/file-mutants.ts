@@ -153,12 +153,24 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: SEGMENTS,
-        find: `      if (form === undefined) return;`,
-        replace: `      if (form === undefined) return;
-      await removeFile(path.join(folder, segment.file));`,
+        find: `    if (form === undefined) return;`,
+        replace: `    if (form === undefined) return;
+    await removeFile(path.join(folder, segment.file));`,
       },
     ],
     tests: [ORDER_TEST],
+  },
+  {
+    name: 'file-compression-waits-for-ever',
+    why: 'Where clients append without a pause the disk fills with segments that nobody compresses.',
+    edits: [
+      {
+        file: 'src/store/file/compression-queue.ts',
+        find: `|| this.#isFull ||`,
+        replace: `||`,
+      },
+    ],
+    tests: ['test/store/file/compression-queue.test.ts'],
   },
   {
     name: 'file-compressed-unseen',

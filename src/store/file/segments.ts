@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { StoreError } from '../../errors.ts';
 import type { Removal, RemoveOptions } from '../store.ts';
 import { compressSegment } from './compress.ts';
+import { CompressionQueue } from './compression-queue.ts';
 import type { Draft } from './decide.ts';
 import { codeOf, disk, isFull } from './disk.ts';
 import { listSegments, nameBeside, removeFile, segmentName } from './folder.ts';
@@ -59,6 +60,7 @@ export class Segments {
   #moving: Promise<void> | undefined;
   /** Work that nobody waits for but `stop`. */
   #upkeep: Promise<void> = Promise.resolve();
+  readonly #uncompressed = new CompressionQueue((segment) => this.#later(() => this.#compress(segment)));
 
   private constructor(
     { index, search, manifest }: Recovered,
@@ -96,8 +98,12 @@ export class Segments {
     return undefined;
   }
 
-  /** Makes drafts durable and known. @throws StoreError as SegmentWriter does. */
-  async append(drafts: readonly Draft[]): Promise<void> {
+  /**
+   * Makes drafts durable and known. @throws StoreError as SegmentWriter does.
+   *
+   * @param isAwaited false where a log is copied, and nobody waits for an answer.
+   */
+  async append(drafts: readonly Draft[], { isAwaited = true } = {}): Promise<void> {
     await this.#roomInMemory();
     let written: Written;
     try {
@@ -112,11 +118,12 @@ export class Segments {
     const documents = drafts.flatMap((draft) => draft.documents);
     const keys = drafts.flatMap(({ key }) => key ?? []);
     const { entries, terms, lastRecordedAt: recordedAt, offset, bytes } = written;
+    if (isAwaited) this.#uncompressed.noteAppended(bytes.length);
     this.#files.remember(this.#writer.state.file, offset, bytes);
     this.#index.add({ entries, terms, recordedAt, documents, keys }, this.#writer.end);
     if (this.#isFull) {
       this.#isFull = false;
-      this.#later(() => this.#reserve.keep());
+      void this.#later(() => this.#reserve.keep());
     }
     if (this.#writer.state.size >= this.#options.maxSize) {
       // The events are stored and have to be answered so, whatever becomes of this.
@@ -261,6 +268,7 @@ export class Segments {
   /** Ends the work under way and notes that everything is on the disk. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#uncompressed.stop();
     await this.#upkeep;
     await this.#moving;
     if (this.#writer.poison === undefined) {
@@ -316,25 +324,29 @@ export class Segments {
 
   #compressLater(segment: SealedSegment): void {
     if (this.#options.compression === 'none' || segment.compressedSize !== undefined) return;
-    const { folder } = this.#options;
-    this.#later(async () => {
-      if (!this.#manifest.sealed.some(({ file }) => file === segment.file)) return;
-      const form = await compressSegment(folder, this.#files, segment, () => this.#isStopping);
-      if (form === undefined) return;
-      await this.#change(({ sealed, ...rest }) => ({
-        ...rest,
-        sealed: sealed.map((one) => (one.file === segment.file ? { ...one, ...form } : one)),
-      }));
-      await removeFile(path.join(folder, segment.file));
-      await this.#files.drop(segment.file);
-    });
+    this.#uncompressed.add(segment);
   }
 
-  #later(work: () => Promise<void>): void {
+  async #compress(segment: SealedSegment): Promise<void> {
+    if (!this.#manifest.sealed.some(({ file }) => file === segment.file)) return;
+    const { folder } = this.#options;
+    const form = await compressSegment(folder, this.#files, segment, () => this.#isStopping);
+    if (form === undefined) return;
+    await this.#change(({ sealed, ...rest }) => ({
+      ...rest,
+      sealed: sealed.map((one) => (one.file === segment.file ? { ...one, ...form } : one)),
+    }));
+    await removeFile(path.join(folder, segment.file));
+    await this.#files.drop(segment.file);
+  }
+
+  /** Runs something behind all upkeep that is due; resolves when it is over. */
+  #later(work: () => Promise<void>): Promise<void> {
     this.#upkeep = this.#upkeep.then(async () => {
       if (this.#isStopping) return;
       await work().catch((error: unknown) => this.#note(error, 'upkeep'));
     });
+    return this.#upkeep;
   }
 
   #change(change: (manifest: Manifest) => Manifest): Promise<void> {

@@ -204,7 +204,7 @@ export class FileBackend implements Backend {
       if (refusal !== undefined) throw refusal;
       const taken = await recovered.search.byIds(events.map(({ id }) => id));
       if (taken.length > 0) throw idsTaken(taken.map(({ id }) => id));
-      await writable(segments).append([{ events, documents, key: undefined }]);
+      await writable(segments).append([{ events, documents, key: undefined }], { isAwaited: false });
       for (const { recordedAt } of events)
         this.#lastMs = Math.max(this.#lastMs, millisecondsAfter(recordedAt));
     });
