@@ -7,6 +7,8 @@ const TAIL = 'src/store/file/tail.ts';
 const RECOVERY = 'src/store/file/recovery.ts';
 const SETTLE = 'src/store/file/settle-segments.ts';
 const COMPRESS = 'src/store/file/compress.ts';
+const EVENTS_WRITER = 'src/store/file/sqlite-events-writer.ts';
+const BLOCKS_TEST = 'test/store/file/event-blocks.test.ts';
 const SEGMENTS = 'src/store/file/segments.ts';
 
 const ORDER_TEST = 'test/store/file/order-of-calls.test.ts';
@@ -373,6 +375,44 @@ export const FILE_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: ['test/store/file/generation.test.ts'],
+  },
+  {
+    name: 'file-block-of-two-generations',
+    why: 'The first events of a generation take the place of those of the generation before in their block.',
+    edits: [
+      {
+        file: EVENTS_WRITER,
+        find: `for (let index = 0; index < known.count; index += 1) known.copy(index, this.#block);`,
+        replace: '',
+      },
+    ],
+    tests: [BLOCKS_TEST],
+  },
+  {
+    name: 'file-id-astray-unseen',
+    why: 'An id that a client made some time ago is found by nobody: the event can be appended twice.',
+    edits: [
+      {
+        file: EVENTS_WRITER,
+        find: `this.#connection.run('INSERT INTO ids (id, position) VALUES (?, ?)', id, position);`,
+        replace: '',
+      },
+    ],
+    tests: [BLOCKS_TEST],
+  },
+  {
+    name: 'file-time-in-the-block-before',
+    why: 'Of events that have the time from which somebody reads, those in the block before the one that begins with it are missed.',
+    edits: [
+      { file: 'src/store/file/sqlite-events.ts', find: `WHERE lowTime < ?`, replace: `WHERE lowTime <= ?` },
+    ],
+    tests: [BLOCKS_TEST],
+  },
+  {
+    name: 'file-astray-no-more',
+    why: 'An event whose time is astray is read twice once its content was removed.',
+    edits: [{ file: EVENTS_WRITER, find: `isRemoved ? bits | REMOVED`, replace: `isRemoved ? REMOVED` }],
+    tests: [BLOCKS_TEST],
   },
   {
     name: 'file-long-terms-cut',

@@ -35,12 +35,12 @@ export function* byTime(
   if (from !== undefined && direction === 'asc') low = later(low, from);
   if (from !== undefined && direction === 'desc')
     high = high === '~' || compareTimestamps(from, high) < 0 ? `${from.slice(0, -1)}~` : high;
-  const bounds = { from: withoutZone(low), to: withoutZone(high) };
+  const range = { from: withoutZone(low), to: withoutZone(high), direction };
   const missing = from === undefined ? 0 : Number.POSITIVE_INFINITY;
   let found = 0;
   let skip = 0;
   for (;;) {
-    const rows = index.older?.byTimestamp(bounds, skip, ROWS, direction) ?? [];
+    const rows = index.older?.byTimestamp(range, { skip, limit: ROWS }) ?? [];
     const entries = rows.filter(isWanted);
     yield { entries, next: undefined, examined: rows.length };
     // Those with the time of the page before may be on it: they are wanted, and yet do not count.

@@ -30,3 +30,12 @@ export function idAt(bytes: Uint8Array, start: number): string {
   };
   return `${hex(0, 4)}-${hex(4, 6)}-${hex(6, 8)}-${hex(8, 10)}-${hex(10, ID_BYTES)}`;
 }
+
+/** Positive when the first id is behind the other. */
+export function compareIds(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number): number {
+  for (let byte = 0; byte < ID_BYTES; byte += 1) {
+    const difference = (a[aStart + byte] as number) - (b[bStart + byte] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

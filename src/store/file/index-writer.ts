@@ -1,12 +1,17 @@
-import { type Columns, listTerms } from './event-columns.ts';
+import { listTerms } from './event-columns.ts';
 import type { GenerationPart, MergePart, RestPart } from './generation-parts.ts';
-import { ID_BYTES } from './id-bytes.ts';
 import type { Connection } from './sqlite-connection.ts';
+import { EventsWriter } from './sqlite-events-writer.ts';
+import { remember } from './sqlite-meta.ts';
 import type { Numbers } from './sqlite-numbers.ts';
 import { addLayer, dropReplaced, mergeLayers } from './sqlite-postings.ts';
 import { takeDocumentsAndKeys } from './sqlite-queries.ts';
-import { INTO_EVENTS, Rows } from './sqlite-rows.ts';
 import { TermLists } from './term-lists.ts';
+
+interface Begun {
+  readonly events: EventsWriter;
+  readonly lists: TermLists;
+}
 
 /**
  * Writes one generation after the other into the index, part by part, in one transaction each: the last part commits.
@@ -15,8 +20,8 @@ import { TermLists } from './term-lists.ts';
 export class IndexWriter {
   readonly #connection: Connection;
   readonly #numbers: Numbers;
-  /** Positions by the terms of the generation; undefined between two of them. */
-  #lists: TermLists | undefined;
+  /** What is written of the generation; undefined between two of them. */
+  #begun: Begun | undefined;
 
   constructor(connection: Connection, numbers: Numbers) {
     this.#connection = connection;
@@ -25,17 +30,16 @@ export class IndexWriter {
 
   take(part: GenerationPart | MergePart): void {
     try {
-      if (this.#lists === undefined) {
-        this.#connection.exec('BEGIN');
-        this.#lists = new TermLists();
-        dropReplaced(this.#connection);
-      }
+      this.#begun ??= this.#begin();
+      const { events, lists } = this.#begun;
       switch (part.kind) {
         case 'events':
-          this.#addEvents(part.columns, this.#lists);
+          events.add(part.columns);
+          listTerms(lists, part.columns, 0);
           break;
         case 'rest':
-          addLayer(this.#connection, this.#lists);
+          events.end();
+          addLayer(this.#connection, lists);
           this.#addRest(part);
           this.#commit();
           break;
@@ -52,41 +56,22 @@ export class IndexWriter {
     }
   }
 
+  #begin(): Begun {
+    this.#connection.exec('BEGIN');
+    dropReplaced(this.#connection);
+    return { events: new EventsWriter(this.#connection, this.#numbers), lists: new TermLists() };
+  }
+
   #commit(): void {
     this.#connection.exec('COMMIT');
-    this.#lists = undefined;
+    this.#begun = undefined;
   }
 
   /** Takes back what was written of a generation that is not whole. */
   abandon(): void {
-    this.#lists = undefined;
+    this.#begun = undefined;
     this.#connection.rollback();
     this.#numbers.learn();
-  }
-
-  #addEvents(columns: Columns, lists: TermLists): void {
-    const { count, positions, ids, types, timestamps, segments, offsets, lengths, befores, removed } =
-      columns;
-    const [firstTimestamp = ''] = columns.timestampTexts;
-    const typeNumbers = columns.typeNames.map((type) => this.#numbers.ofType(type, firstTimestamp));
-    const segmentNumbers = columns.segmentNames.map((file) => this.#numbers.ofSegment(file));
-    const times = columns.timestampTexts.map((timestamp) => timestamp.slice(0, -1));
-    const rows = new Rows(INTO_EVENTS, this.#connection);
-    for (let at = 0; at < count; at += 1) {
-      rows.add(
-        positions[at] as number,
-        ids.subarray(at * ID_BYTES, (at + 1) * ID_BYTES),
-        typeNumbers[types[at] as number] as number,
-        times[timestamps[at] as number] as string,
-        segmentNumbers[segments[at] as number] as number,
-        offsets[at] as number,
-        lengths[at] as number,
-        befores[at] as number,
-        removed[at] as number,
-      );
-    }
-    rows.end();
-    listTerms(lists, columns, 0);
   }
 
   #addRest({ documents, keys, types, recordedAt, end, lastId }: RestPart): void {
@@ -104,13 +89,4 @@ export class IndexWriter {
     remember(connection, 'place', JSON.stringify(end));
     remember(connection, 'lastId', lastId);
   }
-}
-
-/** Notes something about the index as a whole. */
-export function remember(connection: Connection, name: string, value: string): void {
-  connection.run('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)', name, value);
-}
-
-export function recall(connection: Connection, name: string): string | undefined {
-  return connection.rows('SELECT value FROM meta WHERE name = ?', name)[0]?.[0] as string | undefined;
 }

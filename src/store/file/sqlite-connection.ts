@@ -44,7 +44,7 @@ export class Connection {
   }
 
   /** Gives the number of the row that was inserted last. */
-  run(sql: string, ...values: SqlValue[]): number {
+  run(sql: string, ...values: (SqlValue | null)[]): number {
     return Number(this.#statement(sql).run(...values).lastInsertRowid);
   }
 

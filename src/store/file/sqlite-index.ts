@@ -1,17 +1,17 @@
 import type { DocumentQuery, StoredDocument, TypeSummary } from '../store.ts';
+import { blockOf } from './event-blocks.ts';
 import { documentName, type Entry, type Generation, type KnownKey, type LogPlace } from './generation.ts';
 import { partsOf } from './generation-parts.ts';
-import { bytesOfId, idAt } from './id-bytes.ts';
 import { IndexThread } from './index-thread.ts';
-import { IndexWriter, recall, remember } from './index-writer.ts';
-import { Connection, type SqlRow } from './sqlite-connection.ts';
+import { IndexWriter } from './index-writer.ts';
+import { Connection } from './sqlite-connection.ts';
+import { Events, type TimeRange } from './sqlite-events.ts';
+import { relocateEvents } from './sqlite-events-writer.ts';
+import { recall, remember } from './sqlite-meta.ts';
 import { Numbers } from './sqlite-numbers.ts';
 import { dropRunsBelow, type PostingRun, Postings } from './sqlite-postings.ts';
-import { boundsOf, documentsOf, firstLive, recountType } from './sqlite-queries.ts';
-import { COLUMNS } from './sqlite-rows.ts';
+import { documentsOf, recountType } from './sqlite-queries.ts';
 import { FORMAT, SCHEMA } from './sqlite-schema.ts';
-
-type EventRow = readonly [number, Uint8Array, number, string, number, number, number, number, number];
 
 /** Bytes of a generation, as memory counts them, that are written in a turn of the event loop: some 5 ms. */
 const AT_ONCE_BYTES = 512 * 1024;
@@ -21,13 +21,8 @@ const MERGED_AT_ONCE = 4000;
 const READ_SHARE = 3 / 4;
 const WRITE_SHARE = 1 / 8;
 const REVISIONS_KNOWN_MAX = 1000;
-const ENTRIES_AT_ONCE = 16;
-const MARKS = Array(ENTRIES_AT_ONCE).fill('?').join(', ');
-const ENTRIES_AT = `SELECT ${COLUMNS} FROM events WHERE position IN (${MARKS})`;
-const ENTRIES_WITH_IDS = `SELECT ${COLUMNS} FROM events WHERE id IN (${MARKS})`;
-const ENTRY_WITH_ID = `SELECT ${COLUMNS} FROM events WHERE id = ?`;
-/** Rows that one turn of the event loop writes, so that requests are answered between two of them. */
-const TURN_ROWS = 500;
+/** Blocks that one turn of the event loop writes, so that requests are answered between two of them. */
+const TURN_BLOCKS = 50;
 
 /**
  * The part of the index that is not in memory. It is derived from the segments and can be deleted at any time.
@@ -44,6 +39,7 @@ const TURN_ROWS = 500;
 export class SqliteIndex {
   readonly #connection: Connection;
   readonly #numbers: Numbers;
+  readonly #events: Events;
   readonly #postings: Postings;
   readonly #writer: IndexWriter;
   readonly #thread: IndexThread;
@@ -55,6 +51,7 @@ export class SqliteIndex {
   private constructor(connection: Connection, thread: IndexThread) {
     this.#connection = connection;
     this.#numbers = new Numbers(connection);
+    this.#events = new Events(connection, this.#numbers);
     this.#postings = new Postings(connection);
     this.#writer = new IndexWriter(connection, this.#numbers);
     this.#thread = thread;
@@ -101,12 +98,16 @@ export class SqliteIndex {
 
   /** What removals have left: where the log begins, and what is not known of it. */
   bounds(): { oldest: number | undefined; removed: number; indexedFrom: number } {
-    return boundsOf(this.#connection, { upTo: this.upTo, unindexed: this.#numbers.ofKnownType('') });
+    return {
+      oldest: this.oldest(1),
+      removed: this.#events.lastRemoved(this.upTo, { isBare: false }) ?? 0,
+      indexedFrom: (this.#events.lastRemoved(this.upTo, { isBare: true }) ?? 0) + 1,
+    };
   }
 
   /** The first position from one on that holds an event. */
   oldest(from: number): number | undefined {
-    return firstLive(this.#connection, { from, upTo: this.upTo });
+    return this.#events.firstLive(from, this.upTo);
   }
 
   /** Takes over where the events of a segment stand now, and what is left of them. */
@@ -121,19 +122,18 @@ export class SqliteIndex {
     const place = this.#place && placeOf(this.#place);
     this.#connection.exec('BEGIN');
     try {
-      for (const [row, entry] of entries.entries()) {
-        const { position, type, timestamp, segment, offset, length, before, isRemoved } = entry;
-        this.#connection.run(
-          'UPDATE events SET type = ?, segment = ?, offset = ?, length = ?, before = ?, removed = ? WHERE position = ?',
-          this.#numbers.ofType(type, timestamp),
-          this.#numbers.ofSegment(segment),
-          offset,
-          length,
-          before,
-          isRemoved ? 1 : 0,
-          position,
-        );
-        if (row % TURN_ROWS === TURN_ROWS - 1) await turn();
+      const blocks = new Map<number, Entry[]>();
+      for (const entry of entries) {
+        const number = blockOf(entry.position);
+        const own = blocks.get(number);
+        if (own === undefined) blocks.set(number, [entry]);
+        else own.push(entry);
+      }
+      let written = 0;
+      for (const [number, own] of blocks) {
+        relocateEvents(this.#connection, this.#numbers, { number, entries: own });
+        written += 1;
+        if (written % TURN_BLOCKS === 0) await turn();
       }
       if (place !== undefined) remember(this.#connection, 'place', JSON.stringify(place));
       remember(this.#connection, 'rewrites', String(rewrites));
@@ -191,78 +191,30 @@ export class SqliteIndex {
   }
 
   entry(position: number): Entry | undefined {
-    if (position > this.upTo) return undefined;
-    const [row] = this.#connection.rows(`SELECT ${COLUMNS} FROM events WHERE position = ?`, position);
-    return row === undefined ? undefined : this.#entryOf(row);
+    return this.entriesAt([position]).get(position);
   }
 
-  /** Entries by their positions; many at once, for the way into SQLite takes longer than to find one. */
+  /** Entries by their positions. */
   entriesAt(positions: readonly number[]): ReadonlyMap<number, Entry> {
-    const found = new Map<number, Entry>();
-    for (let at = 0; at < positions.length; at += ENTRIES_AT_ONCE) {
-      // No event has the position 0: with it the statement is the same for fewer.
-      const some = Array.from({ length: ENTRIES_AT_ONCE }, (_, n) => positions[at + n] ?? 0);
-      for (const row of this.#connection.rows(ENTRIES_AT, ...some)) {
-        const entry = this.#entryOf(row);
-        if (entry.position <= this.upTo) found.set(entry.position, entry);
-      }
-    }
-    return found;
+    return this.#events.at(positions, this.upTo);
   }
 
   /** Entries from a position on, in a direction. */
   entries(from: number, limit: number, direction: 'asc' | 'desc'): Entry[] {
-    const rows =
-      direction === 'asc'
-        ? this.#connection.rows(
-            `SELECT ${COLUMNS} FROM events WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?`,
-            from,
-            this.upTo,
-            limit,
-          )
-        : this.#connection.rows(
-            `SELECT ${COLUMNS} FROM events WHERE position <= ? ORDER BY position DESC LIMIT ?`,
-            Math.min(from, this.upTo),
-            limit,
-          );
-    return rows.map((row) => this.#entryOf(row));
+    return this.#events.from(from, this.upTo, { limit, direction });
   }
 
-  /** Entries by their ids; many at once, as by their positions. */
-  byIds(all: readonly string[]): ReadonlyMap<string, Entry> {
-    const found = new Map<string, Entry>();
-    const ids = all.filter((id) => id <= this.#lastId);
-    for (let at = 0; at < ids.length; at += ENTRIES_AT_ONCE) {
-      const first = ids[at] as string;
-      const some =
-        ids.length === 1 ? [first] : Array.from({ length: ENTRIES_AT_ONCE }, (_, n) => ids[at + n] ?? first);
-      const sql = ids.length === 1 ? ENTRY_WITH_ID : ENTRIES_WITH_IDS;
-      for (const row of this.#connection.rows(sql, ...some.map(bytesOfId))) {
-        const entry = this.#entryOf(row);
-        if (entry.position <= this.upTo) found.set(entry.id, entry);
-      }
-    }
-    return found;
+  /** Entries by their ids. */
+  byIds(ids: readonly string[]): ReadonlyMap<string, Entry> {
+    return this.#events.byIds(
+      ids.filter((id) => id <= this.#lastId),
+      this.upTo,
+    );
   }
 
-  /** Entries by time, from a time inclusive to one exclusive, ties by position. */
-  byTimestamp(
-    bounds: { from: string; to: string },
-    skip: number,
-    limit: number,
-    direction: 'asc' | 'desc',
-  ): Entry[] {
-    const order = direction === 'asc' ? 'timestamp, position' : 'timestamp DESC, position DESC';
-    return this.#connection
-      .rows(
-        `SELECT ${COLUMNS} FROM events WHERE timestamp >= ? AND timestamp < ? AND position <= ? ORDER BY ${order} LIMIT ? OFFSET ?`,
-        bounds.from,
-        bounds.to,
-        this.upTo,
-        limit,
-        skip,
-      )
-      .map((row) => this.#entryOf(row));
+  /** Entries by time, ties by position. */
+  byTimestamp(range: TimeRange, page: { readonly skip: number; readonly limit: number }): Entry[] {
+    return this.#events.byTimestamp(range, this.upTo, page);
   }
 
   /** How many positions a term has. */
@@ -380,20 +332,5 @@ export class SqliteIndex {
     this.#lastId = recall(this.#connection, 'lastId') ?? '';
     this.#numbers.learn();
     this.#postings.learn();
-  }
-
-  #entryOf(row: SqlRow): Entry {
-    const [position, id, type, timestamp, segment, offset, length, before, removed] = row as EventRow;
-    return {
-      ...(removed === 1 && { isRemoved: true as const }),
-      position,
-      id: idAt(id, 0),
-      type: this.#numbers.type(type),
-      timestamp: `${timestamp}Z`,
-      segment: this.#numbers.segment(segment),
-      offset,
-      length,
-      before,
-    };
   }
 }

@@ -35,35 +35,6 @@ export function documentsOf(
   );
 }
 
-/** The first position from one on that holds an event. */
-export function firstLive(
-  connection: Connection,
-  { from, upTo }: { from: number; upTo: number },
-): number | undefined {
-  return one(
-    connection,
-    'SELECT position FROM events WHERE position >= ? AND position <= ? AND removed = 0 ORDER BY position LIMIT 1',
-    from,
-    upTo,
-  );
-}
-
-/** `unindexed` is the number of the type that stands for none. */
-export function boundsOf(
-  connection: Connection,
-  { upTo, unindexed }: { upTo: number; unindexed: number | undefined },
-): { oldest: number | undefined; removed: number; indexedFrom: number } {
-  const last = 'SELECT position FROM events WHERE removed = 1 AND position <= ?';
-  const order = 'ORDER BY position DESC LIMIT 1';
-  const dropped =
-    unindexed === undefined ? undefined : one(connection, `${last} AND type = ? ${order}`, upTo, unindexed);
-  return {
-    oldest: firstLive(connection, { from: 1, upTo }),
-    removed: one(connection, `${last} ${order}`, upTo) ?? 0,
-    indexedFrom: (dropped ?? 0) + 1,
-  };
-}
-
 /** The part of the index that knows the events of a type. */
 interface TypeIndex {
   readonly upTo: number;
@@ -140,8 +111,4 @@ export function takeDocumentsAndKeys(
     );
   }
   if (recordedAt !== '') connection.run('DELETE FROM keys WHERE keptUntilMs < ?', Date.parse(recordedAt));
-}
-
-function one(connection: Connection, sql: string, ...values: number[]): number | undefined {
-  return connection.rows(sql, ...values)[0]?.[0] as number | undefined;
 }

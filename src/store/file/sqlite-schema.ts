@@ -1,5 +1,5 @@
 /** Tables of the index. An index of another format is built anew, so a change here needs nothing but a new number. */
-export const FORMAT = '4';
+export const FORMAT = '5';
 
 export const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -9,13 +9,17 @@ export const SCHEMA = `
     firstTimestamp TEXT NOT NULL, lastTimestamp TEXT NOT NULL
   );
   CREATE TABLE events (
-    position INTEGER PRIMARY KEY, id BLOB NOT NULL, type INTEGER NOT NULL, timestamp TEXT NOT NULL,
-    segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, before INTEGER NOT NULL,
-    removed INTEGER NOT NULL
+    block INTEGER PRIMARY KEY, lowId BLOB, lowTime TEXT, removed INTEGER NOT NULL, bare INTEGER NOT NULL,
+    live INTEGER NOT NULL, columns BLOB NOT NULL
   );
-  CREATE UNIQUE INDEX events_by_id ON events (id);
-  CREATE INDEX events_removed ON events (position) WHERE removed = 1;
-  CREATE INDEX events_by_timestamp ON events (timestamp, position);
+  CREATE INDEX events_by_id ON events (lowId);
+  CREATE INDEX events_by_time ON events (lowTime);
+  CREATE INDEX events_removed ON events (block) WHERE removed > 0;
+  CREATE INDEX events_bare ON events (block) WHERE bare > 0;
+  CREATE TABLE ids (id BLOB PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE times (
+    timestamp TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (timestamp, position)
+  ) WITHOUT ROWID;
   CREATE TABLE layers (
     number INTEGER PRIMARY KEY, level INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     runs INTEGER NOT NULL, replaced INTEGER NOT NULL

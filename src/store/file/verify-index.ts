@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { StoreError } from '../../errors.ts';
+import { BLOCK_POSITIONS, EventBlock } from './event-blocks.ts';
 import { EventIndex } from './event-index.ts';
 import { INDEX_FILE } from './folder.ts';
 import type { LogPlace } from './generation.ts';
@@ -128,9 +129,23 @@ function tables({ indexedFrom, keptFrom }: Bounds): readonly Table[] {
   return [
     {
       keys: 1,
-      rows: `SELECT position, hex(id), t.type, timestamp, file, offset, length, before, removed FROM events
-        LEFT JOIN types t ON t.number = events.type LEFT JOIN segments s ON s.number = segment ORDER BY position`,
+      rows: eventsOf,
       name: ([position]) => [Number(position), 'the event'],
+    },
+    {
+      keys: 1,
+      rows: 'SELECT block, hex(lowId), lowTime, removed, bare, live FROM events ORDER BY block',
+      name: ([block]) => [Number(block) * BLOCK_POSITIONS, 'the keys of a block of events'],
+    },
+    {
+      keys: 1,
+      rows: 'SELECT hex(id), position FROM ids ORDER BY id',
+      name: ([, position]) => [Number(position), 'the id'],
+    },
+    {
+      keys: 2,
+      rows: 'SELECT timestamp, position FROM times ORDER BY timestamp, position',
+      name: ([, position]) => [Number(position), 'the time'],
     },
     {
       keys: 2,
@@ -155,8 +170,8 @@ function tables({ indexedFrom, keptFrom }: Bounds): readonly Table[] {
     },
     {
       keys: 1,
-      rows: "SELECT name, value FROM meta WHERE name = 'lastId'",
-      name: () => [0, 'the greatest id'],
+      rows: "SELECT name, value FROM meta WHERE name IN ('lastId', 'lastTime') ORDER BY name",
+      name: ([name]) => [0, name === 'lastId' ? 'the greatest id' : 'the latest time'],
     },
   ];
 }
@@ -191,6 +206,21 @@ function* differences(kept: Database, second: Database, bounds: Bounds): Generat
       }
       if (order <= 0) mine = left.next();
       if (order >= 0) due = right.next();
+    }
+  }
+}
+
+/** A row for each event: the numbers of types and segments are handed out in the order of their coming. */
+function* eventsOf(database: Database): Generator<readonly Value[]> {
+  const types = new Map(rowsOf(database, 'SELECT number, type FROM types') as Iterable<[number, string]>);
+  const files = new Map(rowsOf(database, 'SELECT number, file FROM segments') as Iterable<[number, string]>);
+  const rows = rowsOf(database, 'SELECT block, columns FROM events ORDER BY block');
+  for (const [number, columns] of rows as Iterable<[number, Uint8Array]>) {
+    const block = new EventBlock(number, columns);
+    for (let index = 0; index < block.count; index += 1) {
+      const { position, type, segment, timestamp, offset, length, before, bits } = block.event(index);
+      const names = [types.get(type) ?? null, files.get(segment) ?? null];
+      yield [position, block.id(index), timestamp, ...names, offset, length, before, bits];
     }
   }
 }

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import {
+  type BlockEvent,
+  blockOf,
+  EventBlock,
+  EventBlockWriter,
+} from '../../../src/store/file/event-blocks.ts';
+import {
   type Block,
   BlockReader,
   BlockWriter,
@@ -11,14 +17,15 @@ import {
 
 type Database = InstanceType<typeof DatabaseSync>;
 
-const TABLES = ['events', 'postings', 'types', 'documents', 'keys'];
+const TABLES = ['ids', 'times', 'types', 'documents', 'keys'];
 
-/** Every row of the index as text; positions of terms as such, whatever runs they stand in. */
+/** Every row of the index as text; events and positions of terms as such, whatever blocks they stand in. */
 export function rowsOf(where: string): Record<string, string[]> {
   const database = new DatabaseSync(join(where, 'index.sqlite'));
   try {
     const rows: Record<string, string[]> = {};
-    for (const table of TABLES.filter((name) => name !== 'postings')) {
+    rows['events'] = eventsOf(database).map((event) => JSON.stringify(event));
+    for (const table of TABLES) {
       rows[table] = database
         .prepare(`SELECT * FROM ${table}`)
         .all()
@@ -36,6 +43,37 @@ export function rowsOf(where: string): Record<string, string[]> {
     return rows;
   } finally {
     database.close();
+  }
+}
+
+/** What an index knows of events. */
+function eventsOf(database: Database): (BlockEvent & { id: string })[] {
+  return blocksOf(database).flatMap((block) =>
+    Array.from({ length: block.count }, (_, index) => ({ ...block.event(index), id: block.id(index) })),
+  );
+}
+
+function blocksOf(database: Database): EventBlock[] {
+  const rows = database.prepare('SELECT block, columns FROM events ORDER BY block').all() as unknown as {
+    block: number;
+    columns: Uint8Array;
+  }[];
+  return rows.map(({ block, columns }) => new EventBlock(block, columns));
+}
+
+/** Writes the blocks of events of an index again; nothing stands for an event that is to be gone. */
+export function changeEvents(
+  database: Database,
+  change: (event: BlockEvent) => BlockEvent | undefined,
+): void {
+  const update = database.prepare('UPDATE events SET columns = ? WHERE block = ?');
+  for (const block of blocksOf(database)) {
+    const writer = new EventBlockWriter();
+    for (let index = 0; index < block.count; index += 1) {
+      const changed = change(block.event(index));
+      if (changed !== undefined) block.copy(index, writer, changed);
+    }
+    update.run(writer.end(), blockOf(block.position(0)));
   }
 }
 
