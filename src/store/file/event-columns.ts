@@ -9,8 +9,7 @@ export const EVENTS_AT_MOST = 1024;
 const TERMS_BYTES_FIRST = 64 * EVENTS_AT_MOST;
 /** Bytes of UTF-8 for a unit of UTF-16, at most. */
 const UNIT_BYTES_MAX = 3;
-const NUL = 0;
-const EQUALS_SIGN = 61;
+const NUL = '\0';
 
 /** A column each of what the index knows of a run of events. */
 export interface Columns {
@@ -56,6 +55,7 @@ export class EventColumns implements Columns {
   readonly timestampTexts: string[] = [];
   readonly segmentNames: string[] = [];
   terms = new Uint8Array(TERMS_BYTES_FIRST);
+  #text = Buffer.from(this.terms.buffer);
   readonly termsEnds = new Uint32Array(EVENTS_AT_MOST);
   withoutTerms = 0;
   readonly #typeNumbers = new Map<string, number>();
@@ -68,18 +68,9 @@ export class EventColumns implements Columns {
   add(entry: Entry, terms: readonly string[]): number {
     const at = this.count;
     const start = this.#termsEnd(at - 1);
-    let end = start;
-    const { type } = entry;
-    if (type !== '') {
-      this.#makeRoom(end, type.length + 1);
-      this.terms[end] = EQUALS_SIGN;
-      end = this.#write(type, end + 1);
-    }
-    for (const term of terms) {
-      this.#makeRoom(end, term.length + 1);
-      if (end > start) this.terms[end++] = NUL;
-      end = this.#write(term, end);
-    }
+    const joined = joinTerms(entry.type, terms);
+    this.#makeRoom(start, joined.length);
+    const end = start + this.#text.write(joined, start);
     this.termsEnds[at] = end;
     this.positions[at] = entry.position;
     writeId(this.ids, at * ID_BYTES, entry.id);
@@ -170,22 +161,19 @@ export class EventColumns implements Columns {
     const longer = new Uint8Array(Math.max(needed, 2 * this.terms.length));
     longer.set(this.terms);
     this.terms = longer;
-  }
-
-  /** Writes a text, for which there is room, and gives where it ends. */
-  #write(text: string, start: number): number {
-    const { terms } = this;
-    for (let unit = 0; unit < text.length; unit += 1) {
-      const code = text.charCodeAt(unit);
-      if (code >= 128) return start + Buffer.from(terms.buffer).write(text, start);
-      terms[start + unit] = code;
-    }
-    return start + text.length;
+    this.#text = Buffer.from(longer.buffer);
   }
 
   #termsEnd(at: number): number {
     return at < 0 ? 0 : (this.termsEnds[at] as number);
   }
+}
+
+/** Terms and type of an event in one text. To join them takes less time than to write one behind the other. */
+function joinTerms(type: string, terms: readonly string[]): string {
+  const own = terms.join(NUL);
+  if (type === '') return own;
+  return own === '' ? `=${type}` : `=${type}${NUL}${own}`;
 }
 
 /** Adds the events of columns, from one of them on, to the lists of their terms. */
