@@ -10,6 +10,8 @@ export class FormingBatch {
   #firstId: string | undefined;
   #lastId = '';
   #isRehearsed = false;
+  /** What a question is answered in: most answers are empty. */
+  readonly #found: number[] = [];
   events = 0;
   bytes = 0;
 
@@ -52,9 +54,11 @@ export class FormingBatch {
 
   #matchesAny(checks: readonly Check[]): boolean {
     for (const { query } of checks) {
-      const found: number[] = [];
-      this.#index.collect({ query, after: 0 }, 1, found);
-      if (found.length > 0) return true;
+      this.#index.collect({ query, after: 0 }, 1, this.#found);
+      if (this.#found.length > 0) {
+        this.#found.length = 0;
+        return true;
+      }
     }
     return false;
   }

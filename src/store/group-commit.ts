@@ -3,6 +3,7 @@ import { LIMITS } from '../limits.ts';
 import type { Metrics } from '../metrics.ts';
 import { additionsOf } from '../model/additions.ts';
 import type { NewEvent, StoredEvent } from '../model/event.ts';
+import type { Check } from '../model/query.ts';
 import { AppendQueue, Pending as PendingAppend } from './append-queue.ts';
 import { FormingBatch } from './forming-batch.ts';
 import { advanced, advancedGuard } from './guards.ts';
@@ -299,15 +300,19 @@ export class GroupCommit {
   #decideInMemory(pending: Pending): boolean {
     const { checks } = pending.request;
     if (checks.length === 0 || this.#head === HEAD_UNKNOWN) return false;
-    const violations: Violation[] = [];
-    for (const [condition, { query, after }] of checks.entries()) {
-      const from = Math.max(after, pending.clear);
-      const positions = this.#window.conflicts({ query, after: from }, LIMITS.violationPositionsMax);
+    let violations: Violation[] | undefined;
+    for (let condition = 0; condition < checks.length; condition += 1) {
+      const check = checks[condition] as Check;
+      const from = Math.max(check.after, pending.clear);
+      const asked = from === check.after ? check : { query: check.query, after: from };
+      const positions = this.#window.conflicts(asked, LIMITS.violationPositionsMax);
       // All failed conditions are named, so all must be decidable here.
       if (positions === undefined) return false;
-      if (positions.length > 0) violations.push({ condition, positions });
+      if (positions.length === 0) continue;
+      violations ??= [];
+      violations.push({ condition, positions });
     }
-    if (violations.length === 0) {
+    if (violations === undefined) {
       pending.clear = this.#head;
       return false;
     }

@@ -4,6 +4,10 @@ import { type Check, type CompiledItem, isSystemType, matchesItem, type Placed }
 import { AskedKeys } from './asked-keys.ts';
 import { LastSeen } from './last-seen.ts';
 
+const NONE: readonly number[] = [];
+const NO_LISTS: readonly never[] = [];
+const NO_ITEMS: readonly never[] = [];
+
 /** An event as the window keeps it. */
 export interface Recent extends Selectable {
   readonly body: string;
@@ -38,6 +42,8 @@ export class Window<E extends Recent = Recent> {
   /** How far back questions went, to the younger generation and to the one before. */
   #reach = 0;
   #reachBefore = 0;
+  /** What the next answer is collected in: most are empty. */
+  #found: number[] = [];
 
   constructor(
     eventsMax: number = LIMITS.windowEventsMax,
@@ -89,12 +95,15 @@ export class Window<E extends Recent = Recent> {
   }
 
   /** Positions above `after` that match, ascending, at most `limit`; undefined where the window begins behind it. */
-  conflicts(check: Check, limit: number): number[] | undefined {
+  conflicts(check: Check, limit: number): readonly number[] | undefined {
     this.#askedFrom(check.after);
     if (check.after < this.start) return undefined;
-    const found: number[] = [];
+    const found = this.#found;
     if (check.after < this.#younger.start) this.#older?.collect(check, limit, found);
     if (found.length < limit) this.#younger.collect(check, limit, found);
+    if (found.length === 0) return NONE;
+    // Whoever gets it keeps it.
+    this.#found = [];
     return found;
   }
 
@@ -190,7 +199,7 @@ export class Generation<E extends Placed> {
     const begin = found.length;
     if (items === undefined) addAbove(this.#all, { after, limit }, undefined, found);
     let lists = 0;
-    for (const item of items ?? []) {
+    for (const item of items ?? NO_ITEMS) {
       for (const list of this.#candidates(item)) {
         const before = found.length;
         // Each list may hold all that is looked for.
@@ -252,11 +261,11 @@ export class Generation<E extends Placed> {
   }
 
   /** The shortest lists that together hold every event an item can match. */
-  #candidates(item: CompiledItem): E[][] {
+  #candidates(item: CompiledItem): readonly E[][] {
     let shortest: E[] | undefined;
     for (const term of item.terms) {
       const list = this.#ofTerm(term);
-      if (list === undefined) return [];
+      if (list === undefined) return NO_LISTS;
       if (shortest === undefined || list.length < shortest.length) shortest = list;
     }
     if (shortest !== undefined) return [shortest];

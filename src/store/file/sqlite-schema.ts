@@ -14,6 +14,7 @@ export const SCHEMA = `
   );
   CREATE INDEX events_by_id ON events (lowId);
   CREATE INDEX events_by_time ON events (lowTime);
+  CREATE INDEX events_live ON events (block) WHERE live > 0;
   CREATE INDEX events_removed ON events (block) WHERE removed > 0;
   CREATE INDEX events_bare ON events (block) WHERE bare > 0;
   CREATE TABLE ids (id BLOB PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
