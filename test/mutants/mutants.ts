@@ -1,4 +1,5 @@
 import { FILE_MUTANTS } from './file-mutants.ts';
+import { INDEX_MUTANTS } from './index-mutants.ts';
 import { REGISTRY_MUTANTS } from './registry-mutants.ts';
 
 /**
@@ -20,6 +21,7 @@ const WRITER = 'src/store/postgres/writer.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   ...FILE_MUTANTS,
+  ...INDEX_MUTANTS,
   ...REGISTRY_MUTANTS,
   {
     name: 'acknowledge-before-commit',
