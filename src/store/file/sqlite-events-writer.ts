@@ -14,16 +14,10 @@ import type { Connection } from './sqlite-connection.ts';
 import { recall, remember } from './sqlite-meta.ts';
 import type { Numbers } from './sqlite-numbers.ts';
 
-/** Of a block, beside its events. */
+/** By what the events of a block are found: the first id and the first time that are not astray. */
 interface BlockKeys {
   readonly lowId: Uint8Array | null;
   readonly lowTime: string | null;
-}
-
-/** How many events of a block were removed, and of how many of those nothing is left to be found by. */
-interface Gone {
-  readonly removed: number;
-  readonly bare: number;
 }
 
 /**
@@ -42,6 +36,7 @@ export class EventsWriter {
   #last = 0;
   #keys: BlockKeys = NO_KEYS;
   #removed = 0;
+  /** Of how many of those nothing is left to be found by. */
   #bare = 0;
   #lastId: Uint8Array;
   #lastTime: string;
@@ -165,7 +160,9 @@ export function relocateEvents(
   const block = new EventBlockWriter();
   const changed = new Map(entries.map((entry) => [entry.position, entry]));
   const bareType = numbers.ofKnownType('');
-  let { removed, bare }: Gone = { removed: 0, bare: 0 };
+  let removed = 0;
+  /** Of how many of those nothing is left to be found by. */
+  let bare = 0;
   for (let index = 0; index < known.count; index += 1) {
     const event = known.event(index);
     const entry = changed.get(event.position);
