@@ -13,8 +13,8 @@ const WAITING_BYTES_MAX = 512 * 1024 * 1024;
 /**
  * Sealed segments that are to be compressed, in their order.
  *
- * To compress and to check an event takes about as long as all else that is done for it, so while clients append as fast as
- * they can it waits for a pause: a burst has the whole machine, and who appends for longer than that pays for both.
+ * To compress and to check an event takes more than a third of what all else does that is done for it, so while clients append
+ * as fast as they can it waits for a pause: a burst has the whole machine, and who appends for longer than that pays for both.
  */
 export class CompressionQueue {
   readonly #compress: (segment: SealedSegment) => Promise<void>;
