@@ -207,7 +207,7 @@ export interface EventContext {
  * @throws StoreError VALIDATION_FAILED, UNSTORABLE or PAYLOAD_TOO_LARGE.
  */
 export function readEvent(body: string, context: EventContext): NewEvent {
-  const plain = plainReader.event(body);
+  const plain = plainReader.event(body, { inParts: context.traceparent !== undefined });
   return (plain && plainNewEvent(plain, context)) ?? readAnyEvent(body, context);
 }
 
@@ -241,7 +241,7 @@ export function readBatch(body: string, context: EventContext): Batch {
 }
 
 function readPlainBatch(body: string, context: EventContext): Batch | undefined {
-  const plain = plainReader.batch(body);
+  const plain = plainReader.batch(body, { inParts: context.traceparent !== undefined });
   if (plain === undefined) return undefined;
   const events: NewEvent[] = [];
   for (const one of plain.events) {
@@ -268,8 +268,8 @@ function plainNewEvent(event: PlainEvent, { eventIds, traceparent }: EventContex
     (id === undefined ? 0 : SENT.id) |
     (timestamp === undefined ? 0 : SENT.timestamp) |
     (version === undefined ? 0 : SENT.version) |
-    (tags === undefined ? 0 : SENT.tags) |
-    (metadata === undefined ? 0 : SENT.metadata);
+    (tags === undefined && labelled === undefined ? 0 : SENT.tags) |
+    (metadata === undefined && labelled === undefined ? 0 : SENT.metadata);
   if (traceparent !== undefined) {
     // It may be the name of the member, or stand anywhere else.
     if (metadata?.includes('"traceparent"')) return undefined;
@@ -283,7 +283,7 @@ function plainNewEvent(event: PlainEvent, { eventIds, traceparent }: EventContex
     timestamp: timestamp ?? null,
     terms: event.terms,
     body:
-      labelled !== undefined && traceparent === undefined
+      labelled !== undefined
         ? head + labelled
         : `${head}"tags":${tags ?? '{}'},"metadata":${metadata ?? '{}'},"data":${data}`,
     sent,

@@ -1,4 +1,5 @@
 import { LIMITS } from '../limits.ts';
+import { Word, wordsOf } from './known-texts.ts';
 
 /** A member of the metadata that has to be a text. */
 export interface TextMember {
@@ -9,28 +10,39 @@ export interface TextMember {
   readonly choices: readonly string[] | undefined;
 }
 
-export const QUOTE = 34;
+interface Member {
+  readonly word: Word;
+  /** Among those that are wanted; -1 for another. */
+  readonly number: number;
+  readonly choices: readonly Word[] | undefined;
+}
+
+/**
+ * Characters, and what is given for what is not plain. Those who go through texts name them for themselves: what a module
+ * exports or imports is read anew at every use, which was an eighth of reading an event.
+ */
+const { metadataValueLengthMax } = LIMITS;
+const QUOTE = 34;
 const BACKSLASH = 92;
-export const OPEN_BRACE = 123;
-export const CLOSE_BRACE = 125;
-export const OPEN_BRACKET = 91;
+const OPEN_BRACE = 123;
+const CLOSE_BRACE = 125;
+const OPEN_BRACKET = 91;
 const CLOSE_BRACKET = 93;
-export const COMMA = 44;
+const COMMA = 44;
 const COLON = 58;
 const SPACE = 32;
 const MINUS = 45;
 const DOT = 46;
-export const ZERO = 48;
-export const NINE = 57;
+const ZERO = 48;
+const NINE = 57;
 
 /** Longer texts are read otherwise: this would need as much memory again, for good. */
 const UNITS_MAX = 1024 * 1024;
 /** A double gives numbers of up to 15 digits back. */
-export const NUMBER_UNITS_MAX = 15;
+const NUMBER_UNITS_MAX = 15;
 /** Names of one object that are compared with each other. */
 const NAMES_MAX = 64;
-/** What `value` gives for what is not plain. */
-export const GIVEN_UP = -1;
+const GIVEN_UP = -1;
 
 /**
  * Goes through JSON in one go, as far as it is plain: without an escape in a name, a number that takes thought, or space
@@ -38,7 +50,7 @@ export const GIVEN_UP = -1;
  */
 export class PlainJson {
   /** By the sums of their names. */
-  readonly #members: ReadonlyMap<number, TextMember>;
+  readonly #members: ReadonlyMap<number, Member>;
   /** The names that the caller wants, in their order. */
   protected readonly wanted: readonly string[];
   protected units = new Uint16Array(64 * 1024);
@@ -47,13 +59,22 @@ export class PlainJson {
   /** Sums of the names of the objects that are open. */
   #names = new Int32Array(256);
   protected namesEnd = 0;
-  /** Of the text that was passed last, and of the name. */
+  /** Of the text that was passed last. */
   protected isEscaped = false;
-  #sum = 0;
+  /** Of the characters of the name that was passed last. */
+  protected sum = 0;
+  /** What was taken of the metadata that was passed last, in the order of `wanted`; '' where there was nothing. */
+  protected readonly named: string[];
 
   constructor(members: readonly TextMember[]) {
-    this.#members = new Map(members.map((member) => [sumOf(member.name), member]));
     this.wanted = members.flatMap(({ name, isWanted }) => (isWanted ? [name] : []));
+    this.named = this.wanted.map(() => '');
+    this.#members = new Map(
+      members.map(({ name, choices }) => [
+        sumOf(name),
+        { word: new Word(name), number: this.wanted.indexOf(name), choices: choices && wordsOf(...choices) },
+      ]),
+    );
   }
 
   protected begin(text: string): boolean {
@@ -70,18 +91,16 @@ export class PlainJson {
     return true;
   }
 
-  /** Which of a few names stands there in quotes. */
-  protected word<W extends string>(at: number, words: readonly W[]): W | undefined {
+  /** Which of a few names stands there, at a quote. */
+  protected word<W extends string>(at: number, words: readonly Word<W>[]): W | undefined {
     const units = this.units;
-    if (units[at] !== QUOTE) return undefined;
-    for (const word of words) {
-      const { length } = word;
-      if (units[at + 1 + length] !== QUOTE || units[at + 1] !== word.charCodeAt(0)) continue;
-      let index = 1;
-      while (index < length && units[at + 1 + index] === word.charCodeAt(index)) index += 1;
-      if (index === length) return word;
-    }
+    for (const word of words) if (word.standsAt(units, at + 1)) return word.text;
     return undefined;
+  }
+
+  /** Passes over a name that stands at an offset, up to its value. */
+  protected valueOf(at: number, name: string | undefined): number {
+    return name === undefined ? GIVEN_UP : this.colon(at + name.length + 2);
   }
 
   /** Behind the colon at or behind an offset. */
@@ -97,67 +116,96 @@ export class PlainJson {
     return next;
   }
 
+  /** Passes over the brace that begins an object: up to its first name, or to the brace that ends it. */
+  protected open(start: number): number {
+    const units = this.units;
+    if (units[start] !== OPEN_BRACE) return GIVEN_UP;
+    const at = this.space(start + 1);
+    return units[at] === QUOTE || units[at] === CLOSE_BRACE ? at : GIVEN_UP;
+  }
+
+  /** Passes over what stands between a member and the next: up to its name, or to the brace that ends the object. */
+  protected next(end: number): number {
+    if (end === GIVEN_UP) return GIVEN_UP;
+    const units = this.units;
+    const at = this.space(end);
+    if (units[at] === CLOSE_BRACE) return at;
+    if (units[at] !== COMMA) return GIVEN_UP;
+    const name = this.space(at + 1);
+    return units[name] === QUOTE ? name : GIVEN_UP;
+  }
+
   /** Passes over a value; `depth` is that of what it stands in. */
   protected value(start: number, depth: number, depthMax: number): number {
     const unit = this.units[start]!;
     if (unit === QUOTE) return this.string(start);
-    if (unit === OPEN_BRACE) return this.object(start, depth + 1, depthMax, undefined);
+    if (unit === OPEN_BRACE) return this.object(start, depth + 1, depthMax);
     if (unit === OPEN_BRACKET) return this.#array(start, depth + 1, depthMax);
     if (unit === MINUS || (unit >= ZERO && unit <= NINE)) return this.#number(start);
     for (const word of LITERALS) if (this.text.startsWith(word, start)) return start + word.length;
     return GIVEN_UP;
   }
 
-  /** Passes over an object. Of metadata it takes the texts that are `named`. */
-  protected object(
-    start: number,
-    depth: number,
-    depthMax: number,
-    named: Map<string, string> | undefined,
-  ): number {
+  /** Passes over an object. */
+  protected object(start: number, depth: number, depthMax: number): number {
     if (depth > depthMax) return GIVEN_UP;
-    const units = this.units;
-    let at = this.space(start + 1);
-    if (units[at] === CLOSE_BRACE) return at + 1;
     const names = this.namesEnd;
-    for (;;) {
-      const from = at + 1;
-      at = this.#name(at);
-      const sum = this.#sum;
-      if (at === GIVEN_UP || this.isKnown(names, sum) || sum === PROTO) return GIVEN_UP;
-      const to = at - 1;
-      const begin = this.colon(at);
+    for (let at = this.open(start); at !== GIVEN_UP; at = this.next(at)) {
+      if (this.units[at] === CLOSE_BRACE) {
+        this.namesEnd = names;
+        return at + 1;
+      }
+      const begin = this.#name(at, names);
       if (begin === GIVEN_UP) return GIVEN_UP;
       at = this.value(begin, depth, depthMax);
-      if (at === GIVEN_UP) return GIVEN_UP;
-      const member = named === undefined ? undefined : this.#members.get(sum);
-      if (named !== undefined && member !== undefined) {
-        // Another name of this sum is seldom enough.
-        if (member.name !== this.text.slice(from, to)) return GIVEN_UP;
-        if (!this.#takeText(member, begin, at, named)) return GIVEN_UP;
-      }
-      at = this.space(at);
-      if (units[at] === CLOSE_BRACE) break;
-      if (units[at] !== COMMA) return GIVEN_UP;
-      at = this.space(at + 1);
     }
-    this.namesEnd = names;
-    return at + 1;
+    return GIVEN_UP;
+  }
+
+  /** Passes over metadata and takes what is wanted of it. */
+  protected metadata(start: number, depth: number, depthMax: number): number {
+    const { units, named } = this;
+    for (let number = 0; number < named.length; number += 1) named[number] = '';
+    const names = this.namesEnd;
+    for (let at = this.open(start); at !== GIVEN_UP; at = this.next(at)) {
+      if (units[at] === CLOSE_BRACE) {
+        this.namesEnd = names;
+        return at + 1;
+      }
+      const from = at + 1;
+      const begin = this.#name(at, names);
+      if (begin === GIVEN_UP) return GIVEN_UP;
+      const member = this.#members.get(this.sum);
+      at = this.value(begin, depth, depthMax);
+      if (at === GIVEN_UP) return GIVEN_UP;
+      if (member === undefined) continue;
+      // Another name of this sum is seldom enough.
+      if (!member.word.standsAt(units, from) || !this.#takeText(member, begin, at)) return GIVEN_UP;
+    }
+    return GIVEN_UP;
   }
 
   /** Takes a member of the metadata that has to be a text; false when it is none. */
-  #takeText({ name, isWanted, choices }: TextMember, begin: number, end: number, named: Map<string, string>) {
+  #takeText({ number, choices }: Member, begin: number, end: number): boolean {
     if (this.units[begin] !== QUOTE || this.isEscaped) return false;
-    if (!isWanted && choices === undefined) return end - begin - 2 <= LIMITS.metadataValueLengthMax;
-    const value = this.text.slice(begin + 1, end - 1);
-    if (choices !== undefined) return choices.includes(value);
-    if (value !== '') named.set(name, value);
-    return value.length <= LIMITS.metadataValueLengthMax;
+    if (choices !== undefined) return choices.some((choice) => choice.standsAt(this.units, begin + 1));
+    if (number >= 0) this.named[number] = this.text.slice(begin + 1, end - 1);
+    return end - begin - 2 <= metadataValueLengthMax;
   }
 
   #array(start: number, depth: number, depthMax: number): number {
     if (depth > depthMax) return GIVEN_UP;
-    return this.list(start, Number.POSITIVE_INFINITY, (each) => this.value(each, depth, depthMax));
+    const units = this.units;
+    let at = this.space(start + 1);
+    if (units[at] === CLOSE_BRACKET) return at + 1;
+    for (;;) {
+      at = this.value(at, depth, depthMax);
+      if (at === GIVEN_UP) return GIVEN_UP;
+      at = this.space(at);
+      if (units[at] === CLOSE_BRACKET) return at + 1;
+      if (units[at] !== COMMA) return GIVEN_UP;
+      at = this.space(at + 1);
+    }
   }
 
   /** Passes over an array; `add` passes over each of its values, and takes it. */
@@ -194,10 +242,12 @@ export class PlainJson {
     return at + 1;
   }
 
-  /** Passes over the name of a member and notes its sum. */
-  #name(start: number): number {
+  /**
+   * Passes over the name of a member, up to its value, and notes its sum. A name that the object has already, from `names` on,
+   * or that is not accepted, makes it give up.
+   */
+  #name(start: number, names: number): number {
     const units = this.units;
-    if (units[start] !== QUOTE) return GIVEN_UP;
     let at = start + 1;
     let sum = 0;
     for (let unit = units[at]!; unit !== QUOTE; unit = units[at]!) {
@@ -205,8 +255,9 @@ export class PlainJson {
       sum = (Math.imul(sum, 31) + unit) | 0;
       at += 1;
     }
-    this.#sum = sum;
-    return at + 1;
+    this.sum = sum;
+    if (!this.isNew(names, sum)) return GIVEN_UP;
+    return this.colon(at + 1);
   }
 
   #number(start: number): number {
@@ -225,19 +276,19 @@ export class PlainJson {
     return at - start <= NUMBER_UNITS_MAX ? at : GIVEN_UP;
   }
 
-  /** Whether an object that is open, from `first` on, may have a name already; notes it. */
-  protected isKnown(first: number, sum: number): boolean {
+  /** Whether an object that is open, from `first` on, may take a name and has it not yet; notes it. */
+  protected isNew(first: number, sum: number): boolean {
     const names = this.#names;
     const end = this.namesEnd;
-    if (end - first === NAMES_MAX) return true;
-    for (let index = first; index < end; index += 1) if (names[index] === sum) return true;
+    if (sum === PROTO || end - first === NAMES_MAX) return false;
+    for (let index = first; index < end; index += 1) if (names[index] === sum) return false;
     if (end === names.length) {
       this.#names = new Int32Array(end * 2);
       this.#names.set(names);
     }
     this.#names[end] = sum;
     this.namesEnd = end + 1;
-    return false;
+    return true;
   }
 }
 
@@ -249,7 +300,7 @@ function sumOf(name: string): number {
 }
 
 /** A name that is not accepted. */
-export const PROTO = sumOf('__proto__');
+const PROTO = sumOf('__proto__');
 const LITERALS = ['true', 'false', 'null'] as const;
 
 /** Of `\"`, `\\`, `\/`, `\b`, `\f`, `\n`, `\r` and `\t`. */

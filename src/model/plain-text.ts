@@ -1,15 +1,5 @@
 import { LIMITS } from '../limits.ts';
-import { flat } from './flat.ts';
-import {
-  CLOSE_BRACE,
-  COMMA,
-  GIVEN_UP,
-  NINE,
-  NUMBER_UNITS_MAX,
-  OPEN_BRACE,
-  QUOTE,
-  ZERO,
-} from './plain-json.ts';
+import { wordsOf } from './known-texts.ts';
 import { PlainLabels } from './plain-labels.ts';
 import type { Check, CompiledItem, CompiledQuery } from './query.ts';
 
@@ -28,12 +18,12 @@ export interface PlainEvent {
   readonly timestamp: string | undefined;
   /** Digits. */
   readonly version: string | undefined;
-  /** The texts of the members, as they were sent. */
-  readonly tags: string | undefined;
-  readonly metadata: string | undefined;
-  readonly data: string;
   /** From the name of the tags to the end of the data, where they stand behind each other with the metadata between. */
   readonly labelled: string | undefined;
+  /** The texts of the members, as they were sent; absent where they are `labelled`. */
+  readonly tags: string | undefined;
+  readonly metadata: string | undefined;
+  readonly data: string | undefined;
   /** A `key:value` for each tag, and a `$name:value` for what is wanted of the metadata and not empty. */
   readonly terms: readonly string[];
 }
@@ -44,87 +34,96 @@ export interface PlainBatch {
   readonly log: string | undefined;
 }
 
-const TYPES_KNOWN_MAX = 1000;
-const EVENT_MEMBERS = ['id', 'type', 'timestamp', 'version', 'tags', 'metadata', 'data'] as const;
+interface GrowingBatch {
+  readonly events: PlainEvent[];
+  readonly checks: Check[];
+  log: string | undefined;
+}
+
+interface ReadOptions {
+  /** Whether each event is wanted in its parts, and nothing `labelled`. */
+  readonly inParts?: boolean;
+}
+
+const { eventBytesMax, jsonDepthMax } = LIMITS;
+const GIVEN_UP = -1;
+const QUOTE = 34;
+const ZERO = 48;
+const NINE = 57;
+const CLOSE_BRACE = 125;
+/** A double gives numbers of up to 15 digits back. */
+const NUMBER_UNITS_MAX = 15;
+const SINGLE_TYPES_MAX = 1000;
+const EVENT_MEMBERS = wordsOf('type', 'tags', 'metadata', 'data', 'id', 'timestamp', 'version');
+const BATCH_MEMBERS = wordsOf('events', 'conditions', 'log');
+const CONDITION_MEMBERS = wordsOf('failIfEventsMatch', 'after');
+const QUERY_MEMBERS = wordsOf('items');
+const ITEM_MEMBERS = wordsOf('types', 'tags');
 const TAGS = '"tags":';
 const METADATA = ',"metadata":';
-const BATCH_MEMBERS = ['events', 'conditions', 'log'] as const;
-const CONDITION_MEMBERS = ['failIfEventsMatch', 'after'] as const;
-const QUERY_MEMBERS = ['items'] as const;
-const ITEM_MEMBERS = ['types', 'tags'] as const;
+const DATA = ',"data":';
+/** Where a member stands that does not: of texts of no length. */
+const NOWHERE = 0;
 
 /** Of texts that are read one behind the other; every text begins anew. */
 export class PlainReader extends PlainLabels {
-  readonly #types = new Map<string, string>();
+  /** What a term of each member of the metadata that is wanted begins with. */
+  readonly #prefixes = this.wanted.map((name) => `$${name}:`);
+  readonly #singleTypes = new Map<string, ReadonlySet<string>>();
+  #inParts = false;
 
-  event(text: string): PlainEvent | undefined {
+  event(text: string, { inParts = false }: ReadOptions = {}): PlainEvent | undefined {
     if (!this.begin(text)) return undefined;
-    const at = this.space(0);
-    const event = this.#event(at);
+    this.#inParts = inParts;
+    const event = this.#event(this.space(0));
     if (event === undefined) return undefined;
     return this.space(event.end) === text.length ? event : undefined;
   }
 
-  batch(text: string): PlainBatch | undefined {
+  batch(text: string, { inParts = false }: ReadOptions = {}): PlainBatch | undefined {
     if (!this.begin(text)) return undefined;
-    const events: PlainEvent[] = [];
-    const checks: Check[] = [];
-    let log: string | undefined;
-    const end = this.#members(this.space(0), BATCH_MEMBERS, (name, begin) => {
-      if (name === 'events')
-        return this.list(begin, LIMITS.batchEventsMax, (each) => this.#addEvent(each, events));
-      if (name === 'conditions')
-        return this.list(begin, LIMITS.conditionsMax, (each) => this.#addCheck(each, checks));
-      if (this.units[begin] !== QUOTE) return GIVEN_UP;
-      const to = this.string(begin);
-      if (to === GIVEN_UP || this.isEscaped) return GIVEN_UP;
-      log = text.slice(begin + 1, to - 1);
-      return to;
-    });
-    if (end === GIVEN_UP || events.length === 0 || this.space(end) !== text.length) return undefined;
-    return { events, checks, log };
+    this.#inParts = inParts;
+    const batch: GrowingBatch = { events: [], checks: [], log: undefined };
+    const end = this.#batch(this.space(0), batch);
+    const isWhole = end !== GIVEN_UP && batch.events.length > 0 && this.space(end) === text.length;
+    return isWhole ? batch : undefined;
   }
 
   /** The terms of an event out of a text that begins with its tags, as the store keeps it. */
   labels(text: string): string[] | undefined {
     if (!text.startsWith(TAGS) || !this.begin(text)) return undefined;
     const terms: string[] = [];
-    const named = new Map<string, string>();
     const at = this.tags(TAGS.length, terms);
     if (at === GIVEN_UP || !text.startsWith(METADATA, at)) return undefined;
-    if (this.object(at + METADATA.length, 2, LIMITS.jsonDepthMax, named) === GIVEN_UP) return undefined;
-    this.#addNamed(terms, named);
+    if (this.metadata(at + METADATA.length, 2, jsonDepthMax) === GIVEN_UP) return undefined;
+    this.#addNamed(terms);
     return terms;
   }
 
-  /**
-   * Passes over an object whose members all have one of the names, each at most once; `take` passes over their values, and
-   * takes them.
-   */
-  #members<N extends string>(
-    start: number,
-    names: readonly N[],
-    take: (name: N, start: number) => number,
-  ): number {
-    const units = this.units;
-    if (units[start] !== OPEN_BRACE) return GIVEN_UP;
-    let at = this.space(start + 1);
-    if (units[at] === CLOSE_BRACE) return at + 1;
-    let seen = 0;
-    for (;;) {
-      const name = this.word(at, names);
-      if (name === undefined) return GIVEN_UP;
-      const bit = 1 << names.indexOf(name);
-      const begin = this.colon(at + name.length + 2);
-      if (begin === GIVEN_UP || (seen & bit) !== 0) return GIVEN_UP;
-      seen |= bit;
-      at = take(name, begin);
-      if (at === GIVEN_UP) return GIVEN_UP;
-      at = this.space(at);
-      if (units[at] === CLOSE_BRACE) return at + 1;
-      if (units[at] !== COMMA) return GIVEN_UP;
-      at = this.space(at + 1);
+  #batch(start: number, batch: GrowingBatch): number {
+    const { events, checks } = batch;
+    let hasChecks = false;
+    for (let at = this.open(start); at !== GIVEN_UP; at = this.next(at)) {
+      if (this.units[at] === CLOSE_BRACE) return at + 1;
+      const name = this.word(at, BATCH_MEMBERS);
+      const begin = this.valueOf(at, name);
+      if (begin === GIVEN_UP) return GIVEN_UP;
+      if (name === 'events') {
+        if (events.length > 0) return GIVEN_UP;
+        at = this.list(begin, LIMITS.batchEventsMax, (each) => this.#addEvent(each, events));
+        if (events.length === 0) return GIVEN_UP;
+      } else if (name === 'conditions') {
+        if (hasChecks) return GIVEN_UP;
+        hasChecks = true;
+        at = this.list(begin, LIMITS.conditionsMax, (each) => this.#addCheck(each, checks));
+      } else {
+        if (batch.log !== undefined || this.units[begin] !== QUOTE) return GIVEN_UP;
+        at = this.string(begin);
+        if (at === GIVEN_UP || this.isEscaped) return GIVEN_UP;
+        batch.log = this.text.slice(begin + 1, at - 1);
+      }
     }
+    return GIVEN_UP;
   }
 
   #addEvent(start: number, events: PlainEvent[]): number {
@@ -135,28 +134,24 @@ export class PlainReader extends PlainLabels {
   }
 
   #event(start: number): (PlainEvent & { readonly end: number }) | undefined {
-    const units = this.units;
-    const text = this.text;
-    if (units[start] !== OPEN_BRACE) return undefined;
-    let at = this.space(start + 1);
+    const { units, text } = this;
     let id: string | undefined;
     let type: string | undefined;
     let timestamp: string | undefined;
     let version: string | undefined;
-    let tags: string | undefined;
-    let metadata: string | undefined;
-    let data: string | undefined;
-    let named: Map<string, string> | undefined;
+    // Where the parts begin and end.
+    let tags = NOWHERE;
+    let tagsEnd = NOWHERE;
+    let metadata = NOWHERE;
+    let metadataEnd = NOWHERE;
+    let data = NOWHERE;
+    let dataEnd = NOWHERE;
     const terms: string[] = [];
-    // Of tags, metadata and data, how many stand behind each other so far, and between which offsets.
-    let joined = 0;
-    let joinedFrom = 0;
-    let joinedTo = 0;
-    for (;;) {
+    let at = this.open(start);
+    for (; units[at] !== CLOSE_BRACE; at = this.next(at)) {
+      if (at === GIVEN_UP) return undefined;
       const name = this.word(at, EVENT_MEMBERS);
-      if (name === undefined) return undefined;
-      const from = at;
-      const begin = this.colon(at + name.length + 2);
+      const begin = this.valueOf(at, name);
       if (begin === GIVEN_UP) return undefined;
       switch (name) {
         case 'id':
@@ -172,8 +167,7 @@ export class PlainReader extends PlainLabels {
         case 'type':
           if (type !== undefined) return undefined;
           at = this.type(begin);
-          if (at === GIVEN_UP) return undefined;
-          type = this.#typeNamed(text.slice(begin + 1, at - 1));
+          type = this.typeName;
           break;
         case 'version':
           if (version !== undefined || !(units[begin]! > ZERO && units[begin]! <= NINE)) return undefined;
@@ -183,113 +177,151 @@ export class PlainReader extends PlainLabels {
           version = text.slice(begin, at);
           break;
         case 'tags':
-          if (tags !== undefined) return undefined;
+          if (tags !== NOWHERE) return undefined;
           at = this.tags(begin, terms);
-          if (at === GIVEN_UP) return undefined;
-          tags = text.slice(begin, at);
-          joined = begin === from + '"tags":'.length ? 1 : 0;
-          joinedFrom = from;
-          joinedTo = at;
+          tags = begin;
+          tagsEnd = at;
           break;
         case 'metadata':
-          if (metadata !== undefined || units[begin] !== OPEN_BRACE) return undefined;
-          named = new Map();
-          at = this.object(begin, 2, LIMITS.jsonDepthMax, named);
-          if (at === GIVEN_UP) return undefined;
-          metadata = text.slice(begin, at);
-          joined = joined === 1 && joinedTo === from - 1 && begin === from + '"metadata":'.length ? 2 : 0;
-          joinedTo = at;
+          if (metadata !== NOWHERE) return undefined;
+          at = this.metadata(begin, 2, jsonDepthMax);
+          metadata = begin;
+          metadataEnd = at;
           break;
         default:
-          if (data !== undefined || units[begin] !== OPEN_BRACE) return undefined;
-          at = this.object(begin, 2, LIMITS.jsonDepthMax, undefined);
-          if (at === GIVEN_UP) return undefined;
-          data = text.slice(begin, at);
-          joined = joined === 2 && joinedTo === from - 1 && begin === from + '"data":'.length ? 3 : 0;
-          joinedTo = at;
+          if (data !== NOWHERE) return undefined;
+          at = this.object(begin, 2, jsonDepthMax);
+          data = begin;
+          dataEnd = at;
       }
-      at = this.space(at);
-      if (units[at] === CLOSE_BRACE) {
-        if (type === undefined || data === undefined) return undefined;
-        if (named !== undefined) this.#addNamed(terms, named);
-        // A character takes up to three bytes.
-        if ((at + 1 - start) * 3 > LIMITS.eventBytesMax) return undefined;
-        const labelled = joined === 3 ? text.slice(joinedFrom, joinedTo) : undefined;
-        return { id, type, timestamp, version, tags, metadata, data, labelled, terms, end: at + 1 };
-      }
-      if (units[at] !== COMMA) return undefined;
-      at = this.space(at + 1);
     }
+    const end = at + 1;
+    // A character takes up to three bytes.
+    if (type === undefined || data === NOWHERE || (end - start) * 3 > eventBytesMax) return undefined;
+    if (metadata !== NOWHERE) this.#addNamed(terms);
+    const isLabelled =
+      !this.#inParts &&
+      metadata === tagsEnd + METADATA.length &&
+      data === metadataEnd + DATA.length &&
+      text.startsWith(TAGS, tags - TAGS.length);
+    if (isLabelled) {
+      const labelled = text.slice(tags - TAGS.length, dataEnd);
+      return {
+        id,
+        type,
+        timestamp,
+        version,
+        tags: undefined,
+        metadata: undefined,
+        data: undefined,
+        labelled,
+        terms,
+        end,
+      };
+    }
+    return {
+      id,
+      type,
+      timestamp,
+      version,
+      tags: tags === NOWHERE ? undefined : text.slice(tags, tagsEnd),
+      metadata: metadata === NOWHERE ? undefined : text.slice(metadata, metadataEnd),
+      data: text.slice(data, dataEnd),
+      labelled: undefined,
+      terms,
+      end,
+    };
   }
 
-  /**
-   * The name of a type in a text of its own: a slice would keep the whole request in memory for as long as somebody
-   * remembers of what type an event was.
-   */
-  #typeNamed(slice: string): string {
-    const known = this.#types.get(slice);
-    if (known !== undefined) return known;
-    const name = flat(slice);
-    if (this.#types.size >= TYPES_KNOWN_MAX) this.#types.clear();
-    this.#types.set(name, name);
-    return name;
-  }
-
-  #addNamed(terms: string[], named: ReadonlyMap<string, string>): void {
-    if (named.size === 0) return;
-    for (const name of this.wanted) {
-      const value = named.get(name);
-      if (value !== undefined) terms.push(`$${name}:${value}`);
+  #addNamed(terms: string[]): void {
+    const { named } = this;
+    for (let number = 0; number < named.length; number += 1) {
+      const value = named[number] as string;
+      if (value !== '') terms.push((this.#prefixes[number] as string) + value);
     }
   }
 
   #addCheck(start: number, checks: Check[]): number {
-    const check: { query?: CompiledQuery; after?: number } = {};
-    const end = this.#members(start, CONDITION_MEMBERS, (name, begin) => {
-      if (name === 'failIfEventsMatch') {
-        const items: CompiledItem[] = [];
-        const to = this.#query(begin, items);
-        check.query = { items: items.length === 0 ? undefined : items };
-        return to;
+    let query: CompiledQuery | undefined;
+    let after: number | undefined;
+    for (let at = this.open(start); at !== GIVEN_UP; at = this.next(at)) {
+      if (this.units[at] === CLOSE_BRACE) {
+        if (query === undefined) return GIVEN_UP;
+        checks.push({ query, after: after ?? 0 });
+        return at + 1;
       }
-      const to = this.#position(begin);
-      check.after = Number(this.text.slice(begin, to));
-      return to;
-    });
-    const { query, after = 0 } = check;
-    if (end === GIVEN_UP || query === undefined) return GIVEN_UP;
-    checks.push({ query, after });
-    return end;
+      const name = this.word(at, CONDITION_MEMBERS);
+      const begin = this.valueOf(at, name);
+      if (begin === GIVEN_UP) return GIVEN_UP;
+      if (name === 'failIfEventsMatch') {
+        if (query !== undefined) return GIVEN_UP;
+        const items: CompiledItem[] = [];
+        at = this.#query(begin, items);
+        query = { items: items.length === 0 ? undefined : items };
+      } else {
+        if (after !== undefined) return GIVEN_UP;
+        at = this.#position(begin);
+        after = Number(this.text.slice(begin, at));
+      }
+    }
+    return GIVEN_UP;
   }
 
   /** Passes over a query; without an item it is about everything. */
   #query(start: number, items: CompiledItem[]): number {
-    return this.#members(start, QUERY_MEMBERS, (_, begin) => {
-      const to = this.list(begin, LIMITS.queryItemsMax, (each) => this.#addItem(each, items));
-      return items.length === 0 ? GIVEN_UP : to;
-    });
+    for (let at = this.open(start); at !== GIVEN_UP; at = this.next(at)) {
+      if (this.units[at] === CLOSE_BRACE) return at + 1;
+      const begin = this.valueOf(at, this.word(at, QUERY_MEMBERS));
+      if (begin === GIVEN_UP || items.length > 0) return GIVEN_UP;
+      at = this.list(begin, LIMITS.queryItemsMax, (each) => this.#addItem(each, items));
+      if (items.length === 0) return GIVEN_UP;
+    }
+    return GIVEN_UP;
   }
 
   #addItem(start: number, items: CompiledItem[]): number {
-    const types = new Set<string>();
+    let types: ReadonlySet<string> | undefined;
     const terms: string[] = [];
-    const end = this.#members(start, ITEM_MEMBERS, (name, begin) => {
-      if (name === 'types') {
-        const to = this.list(begin, LIMITS.itemTypesMax, (each) => this.#addType(each, types));
-        return types.size === 0 ? GIVEN_UP : to;
+    for (let at = this.open(start); at !== GIVEN_UP; at = this.next(at)) {
+      if (this.units[at] === CLOSE_BRACE) {
+        if (types === undefined && terms.length === 0) return GIVEN_UP;
+        items.push({ types, terms });
+        return at + 1;
       }
-      const to = this.tags(begin, terms);
-      return terms.length === 0 ? GIVEN_UP : to;
-    });
-    if (end === GIVEN_UP || types.size + terms.length === 0) return GIVEN_UP;
-    items.push({ types: types.size === 0 ? undefined : types, terms });
+      const name = this.word(at, ITEM_MEMBERS);
+      const begin = this.valueOf(at, name);
+      if (begin === GIVEN_UP) return GIVEN_UP;
+      if (name === 'types') {
+        if (types !== undefined) return GIVEN_UP;
+        const names: string[] = [];
+        at = this.list(begin, LIMITS.itemTypesMax, (each) => this.#addType(each, names));
+        if (names.length === 0) return GIVEN_UP;
+        types = this.#typesOf(names);
+      } else {
+        if (terms.length > 0) return GIVEN_UP;
+        at = this.tags(begin, terms);
+        if (terms.length === 0) return GIVEN_UP;
+      }
+    }
+    return GIVEN_UP;
+  }
+
+  #addType(start: number, names: string[]): number {
+    const end = this.type(start);
+    if (end !== GIVEN_UP) names.push(this.typeName);
     return end;
   }
 
-  #addType(start: number, types: Set<string>): number {
-    const end = this.type(start);
-    if (end !== GIVEN_UP) types.add(this.text.slice(start + 1, end - 1));
-    return end;
+  /** Most conditions are about one type. */
+  #typesOf(names: readonly string[]): ReadonlySet<string> {
+    const [name = ''] = names;
+    if (names.length > 1) return new Set(names);
+    const known = this.#singleTypes.get(name);
+    if (known !== undefined) return known;
+    if (this.#singleTypes.size >= SINGLE_TYPES_MAX) this.#singleTypes.clear();
+    const types = new Set(names);
+    this.#singleTypes.set(name, types);
+    return types;
   }
 
   /** Passes over a number of which it is certain that it is none but a whole one. */

@@ -401,6 +401,19 @@ t.test('conditions that a parser would make something else of are what they are'
   }
 });
 
+t.test('names of one sum are told apart', async (t) => {
+  const reader = new PlainReader([]);
+  // 31 * 65 + 97 is 31 * 66 + 66; a name of a table that is full makes room, and comes back.
+  const others = Array.from({ length: 1100 }, (_, n) => `T${n}`);
+  for (const name of ['Aa', 'BB', 'Aa', 'BBAa', 'AaBB', 'BBBB', 'AaAa', ...others, 'Aa', 'BB']) {
+    const read = reader.event(`{"type":"${name}","tags":{"${name}":"1"},"data":{}}`);
+    t.match(read, { type: name, terms: [`${name}:1`] });
+    const condition = `{"failIfEventsMatch":{"items":[{"types":["${name}"],"tags":{"${name}":"1"}}]}}`;
+    const batch = reader.batch(`{"events":[${EVENT}],"conditions":[${condition}]}`);
+    t.strictSame(batch?.checks[0]?.query.items, [{ types: new Set([name]), terms: [`${name}:1`] }]);
+  }
+});
+
 t.test('who remembers the types of events does not keep their texts in memory', async (t) => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
