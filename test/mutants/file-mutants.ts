@@ -34,10 +34,8 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: WRITER,
-        find: `    await this.#sync();
-    this.#state`,
-        replace: `    this.#sync().catch(() => undefined);
-    this.#state`,
+        find: '    await syncing;',
+        replace: '    syncing.catch(() => undefined);',
       },
     ],
     tests: [ORDER_TEST],
@@ -48,12 +46,23 @@ export const FILE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: WRITER,
-        find: `    await this.#sync();
-    this.#state`,
-        replace: `    this.#state`,
+        find: '    const syncing = this.#sync();',
+        replace: '    const syncing = Promise.resolve();',
       },
     ],
     tests: [ORDER_TEST],
+  },
+  {
+    name: 'file-sum-of-what-was-not-stored',
+    why: 'The sum of a segment takes in a batch for which there was no room.',
+    edits: [
+      {
+        file: WRITER,
+        find: 'this.#state.hash.copy().update(bytes)',
+        replace: 'this.#state.hash.update(bytes)',
+      },
+    ],
+    tests: ['test/store/file/full-disk.test.ts', FAULTS_TEST],
   },
   {
     name: 'file-tail-truncated',

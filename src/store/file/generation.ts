@@ -33,8 +33,8 @@ export interface KnownKey extends KeyState {
 /** What one request or several left in the log. */
 export interface Addition {
   readonly entries: readonly Entry[];
-  /** The index terms of each entry. */
-  readonly terms: readonly (readonly string[])[];
+  /** The type and the index terms of each entry, joined as columns hold them. */
+  readonly terms: readonly string[];
   readonly recordedAt: string;
   readonly documents: readonly DocumentState[];
   readonly keys: readonly KeyState[];
@@ -85,7 +85,7 @@ export class Generation {
   add({ entries, terms, recordedAt, documents, keys }: Addition): void {
     if (recordedAt !== '') this.recordedAt = recordedAt;
     for (const [index, entry] of entries.entries()) {
-      this.#bytes += ENTRY_BYTES + this.#youngest().add(entry, terms[index] ?? []);
+      this.#bytes += ENTRY_BYTES + this.#youngest().add(entry, terms[index] as string);
       if (entry.id > this.lastId) this.lastId = entry.id;
     }
     this.count += entries.length;

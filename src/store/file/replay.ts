@@ -1,4 +1,5 @@
 import { flat } from '../../model/flat.ts';
+import { joinTerms } from './event-columns.ts';
 import type { Entry, LogPlace } from './generation.ts';
 import type { LogIndex } from './log-index.ts';
 import { type DocumentState, type KeyState, readRecord } from './record.ts';
@@ -45,7 +46,7 @@ export class Replay {
   /** The oldest part of the index on its way out of memory, while the next is read. */
   #moving: Promise<void> | undefined;
   #entries: Entry[] = [];
-  #terms: (readonly string[])[] = [];
+  #terms: string[] = [];
   #documents: DocumentState[] = [];
   #keys: KeyState[] = [];
 
@@ -152,7 +153,7 @@ export class Replay {
           before,
           ...(isRemoved && { isRemoved }),
         });
-        this.#terms.push(terms);
+        this.#terms.push(joinTerms(type, terms));
         this.#tell(recordedAt);
         break;
       }

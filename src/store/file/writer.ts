@@ -3,6 +3,7 @@ import path from 'node:path';
 import { StoreError } from '../../errors.ts';
 import type { Draft } from './decide.ts';
 import { codeOf, disk, isFull, syncFolder, writeAll } from './disk.ts';
+import { joinTerms } from './event-columns.ts';
 import type { Entry, LogPlace } from './generation.ts';
 import type { SealedSegment } from './manifest.ts';
 import { type LogRecord, RecordBuffer } from './record.ts';
@@ -27,8 +28,8 @@ export interface SegmentState {
 /** What an append left on the disk. */
 export interface Written {
   readonly entries: readonly Entry[];
-  /** The index terms of each entry. */
-  readonly terms: readonly (readonly string[])[];
+  /** The type and the index terms of each entry, joined as the index wants them. */
+  readonly terms: readonly string[];
   /** When its first and its last event were recorded; empty without events. */
   readonly firstRecordedAt: string;
   readonly lastRecordedAt: string;
@@ -125,11 +126,17 @@ export class SegmentWriter {
       if (key !== undefined) add({ kind: 'key', key });
     }
     const bytes = buffer.bytes();
-    const written = { entries, terms, firstRecordedAt, lastRecordedAt, offset: size, bytes };
-    if (records === 0) return written;
-    await this.#write(bytes);
-    await this.#sync();
-    this.#state = advanced(this.#state, written, { crc: buffer.crc, records });
+    const rest = { firstRecordedAt, lastRecordedAt, offset: size, bytes };
+    if (records === 0) return { entries, terms: [], ...rest };
+    const writing = this.#write(bytes);
+    // What needs only the processor is done while the disk is busy. A batch that is not stored after all leaves no trace.
+    const hash = this.#state.hash.copy().update(bytes);
+    await writing;
+    const syncing = this.#sync();
+    const joined = entries.map(({ type }, index) => joinTerms(type, terms[index] as readonly string[]));
+    await syncing;
+    const written = { entries, terms: joined, ...rest };
+    this.#state = advanced(this.#state, written, { crc: buffer.crc, records, hash });
     return written;
   }
 
@@ -244,15 +251,14 @@ export function emptySegment(file: string, { after, crc }: { after: number; crc:
   };
 }
 
-/** Takes in what was added; the hash is updated in place. */
 function advanced(
   state: SegmentState,
   { bytes, entries, firstRecordedAt, lastRecordedAt }: Written,
-  { crc, records }: { crc: number; records: number },
+  { crc, records, hash }: { crc: number; records: number; hash: Hash },
 ): SegmentState {
-  state.hash.update(bytes);
   return {
     ...state,
+    hash,
     size: state.size + bytes.length,
     crc,
     records: state.records + records,

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { EventBlock, EventBlockWriter } from '../../../src/store/file/event-blocks.ts';
+import { joinTerms } from '../../../src/store/file/event-columns.ts';
 import { type Entry, Generation } from '../../../src/store/file/generation.ts';
 import { SqliteIndex } from '../../../src/store/file/sqlite-index.ts';
 import { folder } from './stage.ts';
@@ -78,7 +79,7 @@ async function write(index: SqliteIndex, entries: readonly Entry[], cuts: readon
     const generation = new Generation(place);
     const some = entries.slice(from, to);
     const empty = { recordedAt: '', documents: [], keys: [] };
-    generation.add({ entries: some, terms: some.map(() => []), ...empty });
+    generation.add({ entries: some, terms: some.map(({ type }) => joinTerms(type, [])), ...empty });
     await index.absorb(generation, place, { turn, onCommit: () => undefined });
     from = to;
   }

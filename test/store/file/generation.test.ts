@@ -1,6 +1,6 @@
 import t from 'tap';
 import { v4 as anyId, v7 as newId } from 'uuid';
-import { EVENTS_AT_MOST } from '../../../src/store/file/event-columns.ts';
+import { EVENTS_AT_MOST, joinTerms } from '../../../src/store/file/event-columns.ts';
 import { type Entry, Generation } from '../../../src/store/file/generation.ts';
 import { partsOf } from '../../../src/store/file/generation-parts.ts';
 import { listOf } from '../../../src/store/file/term-lists.ts';
@@ -16,7 +16,9 @@ function entryAt(position: number, type = 'A'): Entry {
 }
 
 function add(generation: Generation, entries: readonly Entry[]): void {
-  const terms = entries.map(({ position }) => [`digit:${position % 10}`, `n:${position}`]);
+  const terms = entries.map(({ position, type }) =>
+    joinTerms(type, [`digit:${position % 10}`, `n:${position}`]),
+  );
   generation.add({ entries, terms, recordedAt: TIMESTAMP, documents: [], keys: [] });
 }
 
@@ -120,7 +122,9 @@ t.test('every event comes back as it went in, also where several columns hold th
   const generation = new Generation(START);
   for (let at = 0; at < entries.length; at += 300) {
     const some = entries.slice(at, at + 300);
-    const terms = some.map(({ position }) => (position % 2 === 0 ? [] : [`n:${position}`, 'größe:😀']));
+    const terms = some.map(({ position, type }) =>
+      joinTerms(type, position % 2 === 0 ? [] : [`n:${position}`, 'größe:😀']),
+    );
     generation.add({ entries: some, terms, recordedAt: TIMESTAMP, documents: [], keys: [] });
   }
   t.equal(generation.count, entries.length);

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { DatabaseSync } from '@photostructure/sqlite';
 import t, { type Test } from 'tap';
 import { compileFilter, EVERYTHING } from '../../../src/model/filter.ts';
+import { joinTerms } from '../../../src/store/file/event-columns.ts';
 import { removeIndex } from '../../../src/store/file/folder.ts';
 import { Generation, type LogPlace } from '../../../src/store/file/generation.ts';
 import { type GenerationPart, partsOf } from '../../../src/store/file/generation-parts.ts';
@@ -94,7 +95,7 @@ function generated(events: number, term: string, after = 0): { made: Generation;
     return { position, id, type: 'A', timestamp, segment: 's', offset: position, length: 1, before: n };
   });
   const made = new Generation(start);
-  const terms = entries.map(({ position }) => [`${term}:${position}`]);
+  const terms = entries.map(({ position, type }) => joinTerms(type, [`${term}:${position}`]));
   made.add({ entries, terms, recordedAt: timestamp, documents: [], keys: [] });
   return { made, end: { ...start, offset: after + events, position: after + events } };
 }
