@@ -14,10 +14,13 @@ function boundaryOf(event: { type: string; tags: Record<string, string> }): obje
   return { items: [{ types: [event.type], tags: { [key]: value } }] };
 }
 
+/** As wide as a position, which the client writes into every request: with a condition into that, else into the event. */
+const NO_POSITION = ' '.repeat(AFTER_MARK.length);
+
 /** Bodies for `followHead`: one event and one condition that starts at the last position the client has seen. */
 export function guardedBodies(lab: Lab): string {
   return lab.bodies(BOUNDARIES, (next) => {
-    const event = next();
+    const event = withSeen(next(), NO_POSITION);
     const condition = JSON.stringify({ failIfEventsMatch: boundaryOf(event) }).slice(0, -1);
     return `{"events":[${JSON.stringify(event)}],"conditions":[${condition},"after":${AFTER_MARK}}]}`;
   });
@@ -25,7 +28,11 @@ export function guardedBodies(lab: Lab): string {
 
 /** The same bodies without the condition. */
 export function freeBodies(lab: Lab): string {
-  return lab.bodies(BOUNDARIES, (next) => `{"events":[${JSON.stringify(next())}]}`);
+  return lab.bodies(BOUNDARIES, (next) => JSON.stringify({ events: [withSeen(next(), AFTER_MARK)] }));
+}
+
+function withSeen<E extends { readonly data: object }>(event: E, seen: string): E {
+  return { ...event, data: { ...event.data, seen } };
 }
 
 /** One condition near the head, beside the same request without it. Both clients look at every answer. */

@@ -34,6 +34,7 @@ export async function measureFileAppends(lab: Lab): Promise<Finding[]> {
   const free = freeBodies(lab);
   const decide = (bodies: string) => () =>
     drivePost(lab, { server: stele, path: '/v1/events/batch', bodies, seconds, followHead: true });
+  await decide(guarded)();
   const decisions = await interleave(turns, { guarded: decide(guarded), free: decide(free) });
   refuseErrors({ free: decisions.free });
 
