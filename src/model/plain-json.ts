@@ -21,7 +21,6 @@ interface Member {
  * Characters, and what is given for what is not plain. Those who go through texts name them for themselves: what a module
  * exports or imports is read anew at every use, which was an eighth of reading an event.
  */
-const { metadataValueLengthMax } = LIMITS;
 const QUOTE = 34;
 const BACKSLASH = 92;
 const OPEN_BRACE = 123;
@@ -43,6 +42,7 @@ const NUMBER_UNITS_MAX = 15;
 /** Names of one object that are compared with each other. */
 const NAMES_MAX = 64;
 const GIVEN_UP = -1;
+const { metadataValueLengthMax } = LIMITS;
 
 /**
  * Goes through JSON in one go, as far as it is plain: without an escape in a name, a number that takes thought, or space

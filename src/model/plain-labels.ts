@@ -2,13 +2,14 @@ import { LIMITS } from '../limits.ts';
 import { KnownTexts } from './known-texts.ts';
 import { PlainJson } from './plain-json.ts';
 
-const { tagKeyLengthMax, tagPairsMax, tagValueLengthMax, typeLengthMax } = LIMITS;
+// Named here once more: see `plain-json.ts`.
 const GIVEN_UP = -1;
 const QUOTE = 34;
 const ZERO = 48;
 const NINE = 57;
 const OPEN_BRACKET = 91;
 const CLOSE_BRACE = 125;
+const { tagKeyLengthMax, tagPairsMax, tagValueLengthMax, typeLengthMax } = LIMITS;
 
 /** Which characters names of types and keys of tags are made of. */
 const TYPE_BEGIN = 1;

@@ -45,12 +45,13 @@ interface ReadOptions {
   readonly inParts?: boolean;
 }
 
-const { eventBytesMax, jsonDepthMax } = LIMITS;
+// Named here once more: see `plain-json.ts`.
 const GIVEN_UP = -1;
 const QUOTE = 34;
 const ZERO = 48;
 const NINE = 57;
 const CLOSE_BRACE = 125;
+const { eventBytesMax, jsonDepthMax } = LIMITS;
 /** A double gives numbers of up to 15 digits back. */
 const NUMBER_UNITS_MAX = 15;
 const SINGLE_TYPES_MAX = 1000;
