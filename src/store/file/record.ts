@@ -1,4 +1,4 @@
-import { renderEvent, termsOf } from '../../model/event.ts';
+import { type EventOrigin, renderEvent, termsOf } from '../../model/event.ts';
 import type { LoggedEvent, StoredAppend, StoredDocument } from '../store.ts';
 import { crc32c } from './crc32c.ts';
 
@@ -45,12 +45,23 @@ const QUOTE = 34;
 const HEX = '0123456789abcdef';
 const LINE_BREAK = 10;
 const BRACE = 125;
+const ZERO = 48;
 /** In UTF-8. */
 const CHARACTER_BYTES_MAX = 4;
+/** Without what is added to an event, and with five numbers of up to 16 digits. */
+const HEAD_BYTES_MAX = 128;
 
 const BUFFER_BYTES = 64 * 1024;
 /** A buffer that grew beyond this for one large batch is not kept. */
 const BUFFER_BYTES_MAX = 2 * 1024 * 1024;
+
+/** What stands in a line before its content. */
+interface Head {
+  readonly position: number;
+  readonly origin?: EventOrigin;
+  /** From what was added to an event to the name of the content: ASCII. */
+  readonly rest: string;
+}
 
 /** Renders records one behind the other into one buffer, each continuing the chain of the one before. */
 export class RecordBuffer {
@@ -82,26 +93,28 @@ export class RecordBuffer {
     const mark = isLast ? ',"z":1' : '';
     switch (record.kind) {
       case 'event': {
-        const { part, parts, sent, added, isRemoved } = record.event;
-        const origin = `,"o":[${part},${parts},${sent}]`;
-        if (isRemoved) return this.#line(position, `${origin}${mark},"r":`, restText(record.event));
-        const additions = added === undefined ? '' : `,"a":${asciiJson(added)}`;
-        return this.#line(position, `${origin}${additions}${mark},"e":`, renderEvent(record.event));
+        const origin = record.event;
+        if (origin.isRemoved) return this.#line({ position, origin, rest: `${mark},"r":` }, restText(origin));
+        const additions = origin.added === undefined ? '' : `,"a":${asciiJson(origin.added)}`;
+        return this.#line({ position, origin, rest: `${additions}${mark},"e":` }, renderEvent(origin));
       }
       case 'document':
-        return this.#line(position, `${mark},"d":`, JSON.stringify(record.document));
+        return this.#line({ position, rest: `${mark},"d":` }, JSON.stringify(record.document));
       case 'key':
-        return this.#line(position, `${mark},"i":`, JSON.stringify(record.key));
+        return this.#line({ position, rest: `${mark},"i":` }, JSON.stringify(record.key));
       default:
         return record satisfies never;
     }
   }
 
-  #line(position: number, middle: string, text: string): number {
+  #line(head: Head, text: string): number {
     const start = this.#length;
     // Most texts are ASCII, of which the length is known. Any other takes more bytes, which shows with so much room.
-    const isAscii = this.#text(position, middle, { text, bytes: text.length, room: CHARACTER_BYTES_MAX });
-    if (!isAscii) this.#text(position, middle, { text, bytes: Buffer.byteLength(text), room: 0 });
+    const isAscii = this.#text(head, text, { bytes: text.length, room: CHARACTER_BYTES_MAX });
+    if (!isAscii) {
+      this.#length = start;
+      this.#text(head, text, { bytes: Buffer.byteLength(text), room: 0 });
+    }
     this.#bytes[this.#length++] = BRACE;
     this.#bytes[this.#length++] = LINE_BREAK;
     this.#crc = crc32c(this.#bytes, start + PREFIX_BYTES, this.#length, this.#crc);
@@ -111,19 +124,51 @@ export class RecordBuffer {
     return this.#length - start;
   }
 
-  /** Writes a line up to the end of its text; nothing where that does not have so many bytes. */
+  /** Writes a line up to the end of its text; false where that does not have so many bytes. */
   #text(
-    position: number,
-    middle: string,
-    { text, bytes, room }: { text: string; bytes: number; room: number },
+    { position, origin, rest }: Head,
+    text: string,
+    { bytes, room }: { bytes: number; room: number },
   ): boolean {
-    const head = `${PREFIX}00000000","n":${position},"l":${bytes}${middle}`;
-    const start = this.#length;
-    this.#reserve(head.length + bytes + room + 2);
-    const at = start + this.#bytes.write(head, start, 'latin1');
-    if (this.#bytes.write(text, at, 'utf8') !== bytes) return false;
-    this.#length = at + bytes;
+    this.#reserve(HEAD_BYTES_MAX + rest.length + bytes + room + 2);
+    this.#ascii(`${PREFIX}00000000","n":`);
+    this.#number(position);
+    this.#ascii(',"l":');
+    this.#number(bytes);
+    if (origin !== undefined) {
+      this.#ascii(',"o":[');
+      this.#number(origin.part);
+      this.#ascii(',');
+      this.#number(origin.parts);
+      this.#ascii(',');
+      this.#number(origin.sent);
+      this.#ascii(']');
+    }
+    this.#ascii(rest);
+    if (this.#bytes.write(text, this.#length, 'utf8') !== bytes) return false;
+    this.#length += bytes;
     return true;
+  }
+
+  /** Writes so few characters one by one: a text of all of a head is a tree of pieces first, and garbage behind it. */
+  #ascii(text: string): void {
+    const bytes = this.#bytes;
+    const start = this.#length;
+    for (let at = 0; at < text.length; at += 1) bytes[start + at] = text.charCodeAt(at);
+    this.#length = start + text.length;
+  }
+
+  #number(value: number): void {
+    let end = this.#length + 1;
+    for (let power = 10; power <= value; power *= 10) end += 1;
+    this.#length = end;
+    let left = value;
+    do {
+      const tens = Math.floor(left / 10);
+      end -= 1;
+      this.#bytes[end] = ZERO + (left - 10 * tens);
+      left = tens;
+    } while (left > 0);
   }
 
   #reserve(length: number): void {
