@@ -45,7 +45,8 @@ t.test(
       'reads work, and nothing of the refused request is there',
     );
     await rm(join(disk, 'ballast'));
-    t.match(await decide(backend, { events: [large()] }), { kind: 'stored', firstPosition: stored + 1 });
+    // Shorter than what the write that failed may have left.
+    t.match(await decide(backend, { events: [event()] }), { kind: 'stored', firstPosition: stored + 1 });
     t.match(await backend.health(), { checks: { file: { ok: true } } });
     const content = await contentOf(backend);
     await backend.stop();
