@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { StoreError } from '../../errors.ts';
+import { codeOf } from './disk.ts';
 import { BLOCK_POSITIONS, EventBlock } from './event-blocks.ts';
 import { EventIndex } from './event-index.ts';
 import { INDEX_FILE } from './folder.ts';
@@ -72,7 +73,14 @@ async function openUntouched(file: string, scratch: string): Promise<Database> {
   const left = (await stat(`${file}-wal`).catch(() => undefined))?.size ?? 0;
   if (left === 0) return new DatabaseSync(`${pathToFileURL(file).href}?immutable=1`, { readOnly: true });
   const copy = path.join(scratch, 'kept.sqlite');
-  for (const suffix of ['', '-wal']) await copyFile(`${file}${suffix}`, `${copy}${suffix}`);
+  await copyFile(file, copy);
+  try {
+    await copyFile(`${file}-wal`, `${copy}-wal`);
+  } catch (error) {
+    // Whoever closed the index last has put it into the file and removed it.
+    if (codeOf(error) === 'ENOENT') return await openUntouched(file, scratch);
+    throw error;
+  }
   return new DatabaseSync(copy, { readOnly: true });
 }
 
