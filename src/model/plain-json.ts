@@ -19,7 +19,7 @@ interface Member {
 
 /**
  * Characters, and what is given for what is not plain. Those who go through texts name them for themselves: what a module
- * exports or imports is read anew at every use, which was an eighth of reading an event.
+ * exports or imports is read anew at every use, and here there is one for every character.
  */
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -195,17 +195,7 @@ export class PlainJson {
 
   #array(start: number, depth: number, depthMax: number): number {
     if (depth > depthMax) return GIVEN_UP;
-    const units = this.units;
-    let at = this.space(start + 1);
-    if (units[at] === CLOSE_BRACKET) return at + 1;
-    for (;;) {
-      at = this.value(at, depth, depthMax);
-      if (at === GIVEN_UP) return GIVEN_UP;
-      at = this.space(at);
-      if (units[at] === CLOSE_BRACKET) return at + 1;
-      if (units[at] !== COMMA) return GIVEN_UP;
-      at = this.space(at + 1);
-    }
+    return this.list(start, Number.POSITIVE_INFINITY, (each) => this.value(each, depth, depthMax));
   }
 
   /** Passes over an array; `add` passes over each of its values, and takes it. */
